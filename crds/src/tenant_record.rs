@@ -1,0 +1,155 @@
+//! `TenantRecord`: a tenant's memory, and its tombstone after it has left.
+
+use crate::{EOfficeTenantSpec, FrozenClass, schema};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is known of one tenant that must not be lost. Written by the operator before the first
+/// backend object is made; it outlives the EOfficeTenant.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "eoffice.gdcc.go.th",
+    version = "v1alpha1",
+    kind = "TenantRecord",
+    plural = "tenantrecords",
+    namespaced,
+    category = "eoffice",
+    derive = "PartialEq",
+    cel,
+    doc = "A tenant's memory: placement, frozen class values, hosts, backend names and identities. Written by the operator only; it outlives the EOfficeTenant.",
+    printcolumn(name = "Tenant", type_ = "string", json_path = ".spec.tenant.name"),
+    printcolumn(
+        name = "Province",
+        type_ = "string",
+        json_path = ".spec.tenantSpec.agency.province"
+    ),
+    printcolumn(name = "State", type_ = "string", json_path = ".spec.state"),
+    printcolumn(name = "Server", type_ = "string", json_path = ".spec.database.server"),
+    printcolumn(
+        name = "Database",
+        type_ = "string",
+        json_path = ".spec.database.name",
+        priority = "1"
+    ),
+    printcolumn(
+        name = "Bucket",
+        type_ = "string",
+        json_path = ".spec.storage.bucket",
+        priority = "1"
+    ),
+    printcolumn(name = "Retain-Until", type_ = "date", json_path = ".spec.retainUntil"),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantRecordSpec {
+    /// The installation that made it.
+    #[schemars(length(min = 1, max = 63))]
+    pub installation_id: String,
+    /// Hash of the tenant's name and province: who owns what this record names.
+    #[schemars(length(min = 1, max = 64))]
+    pub fingerprint: String,
+    /// The EOfficeTenant it belongs to, or belonged to.
+    pub tenant: TenantRef,
+    /// Whether the tenant lives or has left.
+    pub state: RecordState,
+    /// The class values the tenant runs with.
+    pub frozen: FrozenClass,
+    /// Hosts granted, the default one first, in lower case and punycode.
+    #[schemars(length(max = 16))]
+    pub hosts: Vec<String>,
+    /// Where the database is.
+    pub database: RecordedDatabase,
+    /// Where the documents are.
+    pub storage: RecordedStorage,
+    /// When the tenant was first proved by use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_at: Option<Time>,
+    /// The tenant's spec as last seen, kept whole and unchecked: a record is never refused.
+    #[schemars(schema_with = "schema::kept_whole")]
+    pub tenant_spec: EOfficeTenantSpec,
+    /// When the tenant left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained_at: Option<Time>,
+    /// Until when the data is kept at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retain_until: Option<Time>,
+}
+
+/// An EOfficeTenant in a certain incarnation.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantRef {
+    /// Namespace of the province.
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: String,
+    /// Name of the tenant.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// UID of the object.
+    #[schemars(length(min = 1, max = 63))]
+    pub uid: String,
+}
+
+/// Whether a tenant lives or has left. The same word is in the marks of its backend objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordState {
+    /// It lives.
+    Live,
+    /// It has left, and its data is kept.
+    Retained,
+}
+
+/// Where a tenant's database is. Names are opaque: neighbours can read them.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordedDatabase {
+    /// The DatabaseServer.
+    #[schemars(length(min = 1, max = 63))]
+    pub server: String,
+    /// Identity of that server (PostgreSQL's system_identifier).
+    #[schemars(length(min = 1, max = 63))]
+    pub system_identifier: String,
+    /// Name of the database.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// The role that owns the tenant's objects; it cannot log in.
+    #[schemars(length(min = 1, max = 63))]
+    pub role: String,
+    /// The login whose credentials are in the tenant's Secret.
+    #[schemars(length(min = 1, max = 63))]
+    pub login: String,
+    /// Connections promised to the tenant.
+    pub connection_limit: i32,
+    /// The database's identity (its oid), once it was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub oid: Option<i64>,
+}
+
+/// Where a tenant's documents are.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordedStorage {
+    /// The ObjectStore.
+    #[schemars(length(min = 1, max = 63))]
+    pub store: String,
+    /// Identity of that store (kept in its marker bucket).
+    #[schemars(length(min = 1, max = 63))]
+    pub store_identity: String,
+    /// Name of the documents bucket.
+    #[schemars(length(min = 3, max = 63))]
+    pub bucket: String,
+    /// Name of the IAM user.
+    #[schemars(length(min = 1, max = 64))]
+    pub user: String,
+    /// The bucket's identity (a tag given at its making), once it was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub bucket_identity: Option<String>,
+}
