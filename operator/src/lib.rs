@@ -1,1 +1,10 @@
-//! x
+//! The e-Office tenant operator.
+//!
+//! Data flows one way: parse -> desired -> observe -> plan -> apply -> status. Only `observe` and
+//! `apply` reach outside, and always through [`effect`]. Each plane has a folder with the same
+//! verbs; `tenant` alone composes them.
+
+pub mod effect;
+pub mod identity;
+pub mod plan;
+pub mod proof;
