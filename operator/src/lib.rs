@@ -7,4 +7,5 @@
 pub mod effect;
 pub mod identity;
 pub mod plan;
+pub mod postgres;
 pub mod proof;

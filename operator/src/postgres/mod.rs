@@ -1,0 +1,37 @@
+//! The PostgreSQL plane: one tenant's roles and database on a shared server.
+//!
+//! [`desired`] says what should be, [`audit`] and [`observe`] what is, [`plan()`] what to change, and
+//! [`apply()`] changes it; [`converge`] does all four for one tenant. [`visit`] looks at a whole server
+//! and claims it, [`verify`] tries a tenant's own credentials.
+//!
+//! A tenant has a role that owns its objects and cannot log in, a login that is a member of it, and a
+//! database that belongs to the operator. Marks are in the comments of all three.
+//! A tenant's database is hostile ground: the operator enters it once, before the tenant can.
+
+mod apply;
+mod connection;
+mod credential;
+mod desired;
+mod error;
+mod ident;
+mod observe;
+mod plan;
+mod server;
+mod sites;
+mod sql;
+mod step;
+mod verify;
+
+pub use apply::{Converged, apply, converge, remove};
+pub use connection::{Server, ServerAddress};
+pub use credential::{Credential, Verifier};
+pub use desired::{Access, Desired, Witness, desired};
+pub use ident::{Ident, Literal, Unquotable};
+pub use observe::{
+    Audit, Counts, Database, Grant, Membership, Observed, Role, Setting, audit, observe,
+};
+pub use plan::{plan, plan_drop};
+pub use server::{Facts, canary_name, visit};
+pub use sites::ALL as SITES;
+pub use step::Step;
+pub use verify::{TenantLogin, closed, verify};

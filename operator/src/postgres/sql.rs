@@ -1,0 +1,195 @@
+//! SQL texts. Every name in them is qualified or quoted.
+
+use super::ident::{Ident, Literal};
+use super::step::Step;
+use crate::identity::Mark;
+
+/// One look at the databases and roles of the names in `$1`, or at all with our prefix.
+///
+/// `pg_shdepend` shows from outside what roles own inside a database, so that none has to be entered.
+/// `pg_has_role` with ADMIN OPTION would walk all of the operator's memberships for each role.
+pub(super) const AUDIT: &str = r"
+WITH sessions AS (
+    SELECT usesysid AS role, count(*) AS number FROM pg_catalog.pg_stat_activity GROUP BY usesysid
+), settings AS (
+    SELECT s.setrole AS role, pg_catalog.json_agg(pg_catalog.json_build_object(
+        'database', d.datname, 'values', s.setconfig)) AS list
+    FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+    GROUP BY s.setrole
+)
+SELECT pg_catalog.json_build_object(
+  'operator', current_user,
+  'databases', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
+      'name', d.datname,
+      'oid', d.oid::bigint,
+      'owner', pg_catalog.pg_get_userbyid(d.datdba),
+      'open', d.datallowconn,
+      'template', d.datistemplate,
+      'connection_limit', d.datconnlimit,
+      'comment', pg_catalog.shobj_description(d.oid, 'pg_database'),
+      'grants', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
+            'grantee', CASE WHEN a.grantee <> 0 THEN pg_catalog.pg_get_userbyid(a.grantee) END,
+            'privilege', a.privilege_type,
+            'grantable', a.is_grantable)), '[]')
+          FROM pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a
+          WHERE a.grantee <> d.datdba),
+      'occupied', d.oid IN (SELECT s.dbid FROM pg_catalog.pg_shdepend s),
+      'schema_owners', (SELECT coalesce(pg_catalog.json_agg(DISTINCT pg_catalog.pg_get_userbyid(s.refobjid)), '[]')
+          FROM pg_catalog.pg_shdepend s
+          WHERE s.dbid = d.oid AND s.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+            AND s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.deptype = 'o')
+    )), '[]')
+    FROM pg_catalog.pg_database d
+    WHERE CASE WHEN $1::text[] IS NULL THEN d.datname LIKE 'eo\_%' ELSE d.datname = ANY ($1) END),
+  'roles', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
+      'name', r.rolname,
+      'oid', r.oid::bigint,
+      'comment', pg_catalog.shobj_description(r.oid, 'pg_authid'),
+      'login', r.rolcanlogin,
+      'privileged', r.rolsuper OR r.rolreplication OR r.rolbypassrls,
+      'odd', r.rolcreatedb OR r.rolcreaterole OR NOT r.rolinherit
+          OR (r.rolvaliduntil IS NOT NULL AND r.rolvaliduntil <> 'infinity'),
+      'connection_limit', r.rolconnlimit,
+      'administered', EXISTS (SELECT FROM pg_catalog.pg_auth_members m
+          WHERE m.roleid = r.oid AND m.member = (SELECT o.oid FROM pg_catalog.pg_roles o WHERE o.rolname = current_user)
+            AND m.admin_option),
+      'usable', pg_catalog.pg_has_role(r.oid, 'USAGE') AND pg_catalog.pg_has_role(r.oid, 'SET'),
+      'memberships', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
+            'role', pg_catalog.pg_get_userbyid(m.roleid), 'member', r.rolname,
+            'grantor', pg_catalog.pg_get_userbyid(m.grantor),
+            'admin', m.admin_option, 'full', m.inherit_option AND m.set_option)), '[]')
+          FROM pg_catalog.pg_auth_members m WHERE m.member = r.oid),
+      'members', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
+            'role', r.rolname, 'member', pg_catalog.pg_get_userbyid(m.member),
+            'grantor', pg_catalog.pg_get_userbyid(m.grantor),
+            'admin', m.admin_option, 'full', m.inherit_option AND m.set_option)), '[]')
+          FROM pg_catalog.pg_auth_members m WHERE m.roleid = r.oid),
+      'settings', coalesce(t.list, '[]'),
+      'fingerprint', eoffice.password_fingerprint(r.oid),
+      'sessions', coalesce(a.number, 0)
+    )), '[]')
+    FROM pg_catalog.pg_roles r
+      LEFT JOIN sessions a ON a.role = r.oid LEFT JOIN settings t ON t.role = r.oid
+    WHERE CASE WHEN $1::text[] IS NULL THEN r.rolname LIKE 'eo\_%' ELSE r.rolname = ANY ($1) END)
+)::text";
+
+/// A comment that is the mark.
+pub(super) fn comment(kind: &str, name: &Ident, mark: &Mark) -> String {
+    // A mark's text is JSON, in which a zero byte is always escaped.
+    let text = Literal::new(mark.to_comment()).map_or_else(|_| "NULL".into(), |l| l.to_string());
+    format!("COMMENT ON {kind} {name} IS {text}")
+}
+
+/// The statements of a step that are run in one transaction in the maintenance database; what a step
+/// takes more than that, such as a password, is in `apply`.
+pub(super) fn statements(step: &Step) -> String {
+    match step {
+        Step::CreateRole { role, mark } => {
+            format!(
+                "CREATE ROLE {role} NOLOGIN; {}",
+                comment("ROLE", role, mark)
+            )
+        }
+        Step::CreateLogin {
+            login,
+            role,
+            mark,
+            verifier: _,
+            connection_limit,
+        } => format!(
+            "CREATE ROLE {login} NOLOGIN CONNECTION LIMIT {connection_limit}; {}; {}",
+            comment("ROLE", login, mark),
+            join(role, login),
+        ),
+        Step::CreateDatabase { database } => format!(
+            "CREATE DATABASE {database} TEMPLATE template0 ENCODING 'UTF8' ALLOW_CONNECTIONS false"
+        ),
+        Step::MarkDatabase { database, mark } => comment("DATABASE", database, mark),
+        Step::MarkRole { role, mark } => comment("ROLE", role, mark),
+        Step::RevokePublic { database } => {
+            format!("REVOKE ALL ON DATABASE {database} FROM PUBLIC CASCADE")
+        }
+        Step::Revoke { database, from } => {
+            format!("REVOKE ALL ON DATABASE {database} FROM {from} CASCADE")
+        }
+        Step::RevokeGrantOption { database, from } => {
+            format!("REVOKE GRANT OPTION FOR ALL ON DATABASE {database} FROM {from} CASCADE")
+        }
+        Step::OpenDatabase { database } => format!(
+            "ALTER DATABASE {database} ALLOW_CONNECTIONS true CONNECTION LIMIT -1 IS_TEMPLATE false"
+        ),
+        Step::HandOverSchema { role, .. } => {
+            format!("CREATE SCHEMA IF NOT EXISTS public; ALTER SCHEMA public OWNER TO {role}")
+        }
+        Step::Grant { database, role } => {
+            format!("GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {database} TO {role}")
+        }
+        Step::Join { role, member } => join(role, member),
+        Step::Rejoin { role } => {
+            format!("GRANT {role} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE")
+        }
+        Step::Leave { role, member } => {
+            format!("REVOKE {role} FROM {member} GRANTED BY CURRENT_USER CASCADE")
+        }
+        Step::ResetAttributes { role } => {
+            format!("ALTER ROLE {role} NOCREATEDB NOCREATEROLE INHERIT VALID UNTIL 'infinity'")
+        }
+        Step::LimitConnections { login, limit } => {
+            format!("ALTER ROLE {login} CONNECTION LIMIT {limit}")
+        }
+        Step::ResetSettings { role, database } => match database {
+            Some(database) => format!("ALTER ROLE {role} IN DATABASE {database} RESET ALL"),
+            None => format!("ALTER ROLE {role} RESET ALL"),
+        },
+        Step::ActAs {
+            login,
+            database,
+            role,
+        } => format!(
+            "ALTER ROLE {login} IN DATABASE {database} RESET ALL; \
+             ALTER ROLE {login} IN DATABASE {database} SET role TO {role}"
+        ),
+        Step::SetPassword { login, .. } => take_verifier(login),
+        Step::RemovePassword { role } => format!("ALTER ROLE {role} PASSWORD NULL"),
+        Step::OpenLogin { login } => format!("ALTER ROLE {login} LOGIN"),
+        Step::CloseLogin { role } => format!("ALTER ROLE {role} NOLOGIN"),
+        Step::DropDatabase { database, .. } => {
+            format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+        }
+        Step::DropRole { role, .. } => format!("DROP ROLE IF EXISTS {role}"),
+        Step::EndSessions { .. } => END_SESSIONS.into(),
+    }
+}
+
+/// Where a verifier arrives. It is in no statement, since statements are logged, and data of COPY is not.
+pub(super) const AWAIT_VERIFIER: &str =
+    "BEGIN; CREATE TEMPORARY TABLE verifier (line pg_catalog.text) ON COMMIT DROP";
+
+/// How it arrives.
+pub(super) const COPY_VERIFIER: &str = "COPY pg_temp.verifier FROM STDIN";
+
+/// Gives a login the verifier that has arrived. What a block executes is not logged; should it fail, the error is
+/// raised anew, for the first one's context would show it.
+fn take_verifier(login: &Ident) -> String {
+    let login = Literal::new(login.as_str()).map_or_else(|_| "NULL".into(), |l| l.to_string());
+    let body = format!(
+        "DECLARE arrived pg_catalog.text; \
+         BEGIN \
+           SELECT line INTO STRICT arrived FROM pg_temp.verifier; \
+           EXECUTE pg_catalog.format('ALTER ROLE %I PASSWORD %L', {login}, arrived); \
+         EXCEPTION WHEN OTHERS THEN \
+           RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = SQLERRM; \
+         END"
+    );
+    let body = Literal::new(body).map_or_else(|_| "NULL".into(), |l| l.to_string());
+    format!("DO {body}; COMMIT")
+}
+
+/// Ends the sessions of the role in `$1`, and waits up to five seconds for each to be gone.
+pub(super) const END_SESSIONS: &str = "SELECT pg_catalog.pg_terminate_backend(a.pid, 5000) \
+     FROM pg_catalog.pg_stat_activity a \
+     WHERE a.usename = $1 AND a.pid <> pg_catalog.pg_backend_pid()";
+
+fn join(role: &Ident, member: &Ident) -> String {
+    format!("GRANT {role} TO {member} WITH ADMIN FALSE, INHERIT TRUE, SET TRUE")
+}
