@@ -6,6 +6,7 @@
 
 pub mod effect;
 pub mod identity;
+pub mod objectstore;
 pub mod plan;
 pub mod postgres;
 pub mod proof;

@@ -1,0 +1,194 @@
+//! What one tenant should have in its store. Pure.
+
+use super::policy;
+use crate::identity::{Mark, tag};
+use eoffice_crds::{
+    AgencyCode, RecordState, Retention, RetentionMode, StoreCapabilities, TenantRecordSpec,
+};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Whether the tenant may use its storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Its key works.
+    Open,
+    /// No key works; the data stays.
+    Closed,
+}
+
+/// Something that says the bucket existed, and under which identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// What says so, for a sentence: `its record`.
+    pub who: &'static str,
+    /// The bucket's identity.
+    pub identity: String,
+}
+
+/// What the world holds besides the record.
+#[derive(Clone, Debug)]
+pub struct Circumstances<'a> {
+    /// The mark found on the tenant's database, if one was: the twin that witnesses the bucket.
+    pub database: Option<&'a Mark>,
+    /// Codes of the agency that claims the bucket.
+    pub codes: &'a [AgencyCode],
+    /// Whether the tenant may use its storage.
+    pub access: Access,
+    /// The access key id in the tenant's Secret, read just now: any other key is a stray.
+    pub current_key: Option<String>,
+    /// What the store can do.
+    pub capabilities: StoreCapabilities,
+    /// The time.
+    pub now: Timestamp,
+    /// A new random value, 1 to 64 letters and digits: the bucket's identity, should it be made.
+    pub fresh_identity: String,
+}
+
+/// What one tenant should have in its store.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// Name of the ObjectStore, for sentences.
+    pub store: String,
+    /// The documents bucket.
+    pub bucket: String,
+    /// The IAM user.
+    pub user: String,
+    /// The user's IAM path, which is its mark: not every IAM has tags on users.
+    pub user_path: String,
+    /// The user's only policy.
+    pub policy: Value,
+    /// Whether the bucket keeps old versions.
+    pub versioning: bool,
+    /// For how long each object is locked.
+    pub retention: Option<Retention>,
+    /// The mark on the bucket.
+    pub mark: Mark,
+    /// The agency's codes, as tags.
+    pub code_tags: BTreeMap<String, String>,
+    /// What says that the bucket existed. Empty: it may be made.
+    pub witnesses: Vec<Witness>,
+    /// Whether the tenant may use it.
+    pub access: Access,
+    /// The access key id in the tenant's Secret.
+    pub current_key: Option<String>,
+    /// What the store can do.
+    pub capabilities: StoreCapabilities,
+    /// The time.
+    pub now: Timestamp,
+    /// The bucket's identity, should it be made.
+    pub fresh_identity: String,
+}
+
+/// What the tenant of this record should have.
+pub fn desired(record: &TenantRecordSpec, circumstances: Circumstances<'_>) -> Desired {
+    let Circumstances {
+        database,
+        codes,
+        access,
+        current_key,
+        capabilities,
+        now,
+        fresh_identity,
+    } = circumstances;
+    let storage = &record.storage;
+    let frozen = &record.frozen;
+    let witness = |who, identity: Option<&String>| {
+        identity.map(|identity| Witness {
+            who,
+            identity: identity.clone(),
+        })
+    };
+    Desired {
+        store: storage.store.clone(),
+        bucket: storage.bucket.clone(),
+        user: storage.user.clone(),
+        user_path: user_path(&record.installation_id, &record.fingerprint),
+        policy: policy::document(&storage.bucket, frozen.retention.is_some()),
+        versioning: frozen.versioning || frozen.retention.is_some(),
+        retention: frozen.retention.clone(),
+        mark: Mark {
+            installation: record.installation_id.clone(),
+            fingerprint: record.fingerprint.clone(),
+            uid: record.tenant.uid.clone(),
+            state: record.state,
+            twin: record.database.oid.map(|oid| oid.to_string()),
+        },
+        code_tags: codes.iter().map(code_tag).collect(),
+        witnesses: [
+            witness("its record", storage.bucket_identity.as_ref()),
+            witness(
+                "the mark on its database",
+                database.and_then(|mark| mark.twin.as_ref()),
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+        access,
+        current_key,
+        capabilities,
+        now,
+        fresh_identity,
+    }
+}
+
+/// IAM path of every user of an installation.
+pub(super) fn installation_path(installation: &str) -> String {
+    format!("/eoffice/{installation}/")
+}
+
+fn user_path(installation: &str, fingerprint: &str) -> String {
+    format!("{}{fingerprint}/", installation_path(installation))
+}
+
+/// Key of the tag with the bucket's identity.
+pub(super) fn identity_tag() -> String {
+    tag("identity")
+}
+
+/// Key of the tag with the time at which the default retention was last set, in seconds.
+pub(super) fn since_tag() -> String {
+    tag("retention-since")
+}
+
+/// Prefix of the tags with the agency's codes.
+pub(super) fn code_tag_prefix() -> String {
+    tag("code-")
+}
+
+fn code_tag(code: &AgencyCode) -> (String, String) {
+    let scheme = serde_json::to_value(code.scheme).unwrap_or_default();
+    let key = code_tag_prefix() + scheme.as_str().unwrap_or_default();
+    (key, code.value.clone())
+}
+
+impl Desired {
+    /// Whether these tags are a mark of the same tenant.
+    pub(super) fn owns(&self, tags: &BTreeMap<String, String>) -> bool {
+        tags.get(&tag("installation")) == Some(&self.mark.installation)
+            && tags.get(&tag("fingerprint")) == Some(&self.mark.fingerprint)
+    }
+
+    /// Whether the tenant has left.
+    pub(super) fn left(&self) -> bool {
+        self.mark.state == RecordState::Retained
+    }
+}
+
+/// The stronger of two rules in each respect: a lock is never loosened, neither by us nor because
+/// a person has tightened it.
+pub(super) fn stronger(one: &Retention, other: &Retention) -> Retention {
+    let compliance = [one, other]
+        .iter()
+        .any(|rule| rule.mode == RetentionMode::Compliance);
+    Retention {
+        mode: if compliance {
+            RetentionMode::Compliance
+        } else {
+            RetentionMode::Governance
+        },
+        days: one.days.max(other.days),
+    }
+}

@@ -1,0 +1,433 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod world;
+
+use super::*;
+use crate::plan::Step as _;
+use eoffice_crds::{RecordState, RetentionMode, StoreCapabilities};
+use std::collections::BTreeMap;
+use world::*;
+
+fn shown(desired: &Desired, world: &Observed) -> Vec<String> {
+    let steps = plan(desired, world).unwrap();
+    steps.iter().map(ToString::to_string).collect()
+}
+
+fn reason(desired: &Desired, world: &Observed) -> Reason {
+    plan(desired, world).unwrap_err().reason
+}
+
+#[test]
+fn a_new_tenant_gets_everything_in_order() {
+    assert_eq!(
+        shown(&new(), &Observed::default()),
+        [
+            "create user eo-1 under /eoffice/korat/f1/",
+            "create bucket eo-1-documents with object lock",
+            "set retention of bucket eo-1-documents to Governance, 3650 days",
+            "write the policy of user eo-1",
+            "create a key of user eo-1",
+        ]
+    );
+    let Some(bucket) = settled().bucket else {
+        panic!("no bucket")
+    };
+    assert_eq!(bucket.mark(), Some(new().mark));
+    assert_eq!(bucket.identity(), Some("id1"));
+    assert_eq!(bucket.tags["eoffice-code-dla"], "4302101");
+    assert_eq!(bucket.tags["eoffice-retention-since"], NOW.to_string());
+}
+
+#[test]
+fn what_is_as_it_should_be_is_left_alone() {
+    assert_eq!(shown(&desired(), &settled()), [""; 0]);
+}
+
+/// A process dies after any number of steps, with or without having written the key into the Secret.
+#[test]
+fn every_interruption_ends_in_the_same() {
+    let steps = plan(&new(), &Observed::default()).unwrap();
+    for done in 0..=steps.len() {
+        let mut world = Observed::default();
+        for step in &steps[..done] {
+            carry_out(&mut world, step);
+        }
+        // The reply of the last step was lost, so nobody knows a key; another identity is offered.
+        let mut again = new();
+        again.fresh_identity = "id2".into();
+        for step in plan(&again, &world).unwrap() {
+            carry_out(&mut world, &step);
+        }
+        again.current_key = Some(KEY.into());
+        assert_eq!(shown(&again, &world), [""; 0], "after {done} steps");
+        let identity = world.bucket.unwrap().identity().unwrap().to_owned();
+        assert_eq!(identity, if done < 2 { "id2" } else { "id1" });
+    }
+}
+
+/// A store that writes tags by a second call dies between the two.
+#[test]
+fn an_unmarked_bucket_is_ours_only_if_nobody_can_lose_by_it() {
+    let bare = Observed {
+        bucket: Some(Bucket {
+            empty: true,
+            ..Bucket::default()
+        }),
+        user: settled().user,
+    };
+    let mut world = bare.clone();
+    let steps = plan(&new(), &world).unwrap();
+    assert!(matches!(steps[0], Step::PutTags { .. }));
+    for step in &steps {
+        carry_out(&mut world, step);
+    }
+    assert_eq!(shown(&desired(), &world), [""; 0]);
+
+    let spoil: [fn(&mut Observed); 4] = [
+        |world| bucket(world).empty = false,
+        |world| bucket(world).has_policy = true,
+        |world| drop(bucket(world).tags.insert("owner".into(), "x".into())),
+        |world| world.user = None,
+    ];
+    for (number, spoil) in spoil.iter().enumerate() {
+        let mut world = bare.clone();
+        spoil(&mut world);
+        assert_eq!(reason(&new(), &world), Reason::ForeignObject, "{number}");
+    }
+    assert_eq!(reason(&desired(), &bare), Reason::ForeignObject);
+}
+
+#[test]
+fn every_drift_gets_exactly_its_correction() {
+    type Case = (fn(&mut Observed), &'static [&'static str]);
+    let cases: &[Case] = &[
+        (
+            |world| drop(bucket(world).tags.remove("eoffice-state")),
+            &["write the tags of bucket eo-1-documents"],
+        ),
+        (
+            |world| {
+                drop(
+                    bucket(world)
+                        .tags
+                        .insert("eoffice-code-cgd".into(), "1".into()),
+                )
+            },
+            &["write the tags of bucket eo-1-documents"],
+        ),
+        (
+            |world| bucket(world).has_policy = true,
+            &["remove the policy of bucket eo-1-documents"],
+        ),
+        (
+            |world| bucket(world).versioning = false,
+            &["enable versioning of bucket eo-1-documents"],
+        ),
+        (
+            |world| bucket(world).retention = None,
+            &["set retention of bucket eo-1-documents to Governance, 3650 days"],
+        ),
+        (
+            |world| bucket(world).retention = Some(rule(1)),
+            &["set retention of bucket eo-1-documents to Governance, 3650 days"],
+        ),
+        (
+            |world| *user(world).keys.get_mut(KEY).unwrap() = false,
+            &["activate key AKIA1 of user eo-1"],
+        ),
+        (
+            |world| user(world).keys.clear(),
+            &["create a key of user eo-1"],
+        ),
+        (
+            |world| assert!(user(world).keys.insert("AKIA2".into(), true).is_none()),
+            &["delete key AKIA2 of user eo-1"],
+        ),
+        (
+            |world| user(world).policies.clear(),
+            &["write the policy of user eo-1"],
+        ),
+        (
+            |world| {
+                let all = serde_json::json!({"Statement": []});
+                user(world).policies.insert("bucket".into(), Some(all));
+            },
+            &["write the policy of user eo-1"],
+        ),
+        (
+            |world| {
+                let garbled = user(world).policies.get_mut("bucket").unwrap();
+                *garbled = None;
+            },
+            &["write the policy of user eo-1"],
+        ),
+        (
+            |world| drop(user(world).policies.insert("more".into(), None)),
+            &["remove policy more of user eo-1"],
+        ),
+        (
+            |world| user(world).attached.push("arn:admin".into()),
+            &["detach policy arn:admin from user eo-1"],
+        ),
+        (
+            |world| world.user = None,
+            &[
+                "create user eo-1 under /eoffice/korat/f1/",
+                "write the policy of user eo-1",
+                "create a key of user eo-1",
+            ],
+        ),
+    ];
+    for (drift, expected) in cases {
+        let mut world = settled();
+        drift(&mut world);
+        let steps = plan(&desired(), &world).unwrap();
+        let texts: Vec<_> = steps.iter().map(ToString::to_string).collect();
+        // Setting a rule begins its window anew, which at this same second changes no tag.
+        assert_eq!(texts, *expected);
+        assert!(steps.iter().all(|step| !step.destructive()));
+        for step in &steps {
+            carry_out(&mut world, step);
+        }
+        assert_eq!(shown(&desired(), &world), [""; 0]);
+    }
+}
+
+#[test]
+fn what_is_stronger_or_another_s_tag_is_left_alone() {
+    let mut world = settled();
+    bucket(&mut world)
+        .tags
+        .insert("cost-centre".into(), "7".into());
+    bucket(&mut world).retention = Some(Retention {
+        mode: RetentionMode::Compliance,
+        days: 4000,
+    });
+    assert_eq!(shown(&desired(), &world), [""; 0]);
+    // Longer, and weaker in its mode: the longer time stays.
+    let mut strict = desired();
+    strict.retention = Some(Retention {
+        mode: RetentionMode::Compliance,
+        days: 10,
+    });
+    bucket(&mut world).retention = Some(rule(4000));
+    assert_eq!(
+        shown(&strict, &world),
+        ["set retention of bucket eo-1-documents to Compliance, 4000 days"]
+    );
+}
+
+#[test]
+fn a_new_incarnation_takes_over_and_the_witness_stays() {
+    let mut again = desired();
+    again.mark.uid = "u2".into();
+    again.mark.twin = None;
+    let mut world = settled();
+    let steps = plan(&again, &world).unwrap();
+    assert_eq!(steps.len(), 1);
+    carry_out(&mut world, &steps[0]);
+    let mark = world.bucket.unwrap().mark().unwrap();
+    assert_eq!(
+        (mark.uid.as_str(), mark.twin.as_deref()),
+        ("u2", Some("16384"))
+    );
+}
+
+#[test]
+fn lost_or_foreign_things_stop_everything() {
+    let mut gone = settled();
+    gone.bucket = None;
+    assert_eq!(reason(&desired(), &gone), Reason::DataMissing);
+    let mut other = settled();
+    bucket(&mut other)
+        .tags
+        .insert("eoffice-identity".into(), "id9".into());
+    assert_eq!(reason(&desired(), &other), Reason::DataMissing);
+    let mut nameless = settled();
+    bucket(&mut nameless).tags.remove("eoffice-identity");
+    assert_eq!(reason(&desired(), &nameless), Reason::DataMissing);
+    for (key, value) in [
+        ("eoffice-installation", "test"),
+        ("eoffice-fingerprint", "f2"),
+    ] {
+        let mut foreign = settled();
+        bucket(&mut foreign).tags.insert(key.into(), value.into());
+        assert_eq!(reason(&new(), &foreign), Reason::ForeignObject);
+        assert!(plan_drop(&new(), &foreign).is_err());
+    }
+    let mut foreign = settled();
+    user(&mut foreign).path = "/".into();
+    assert_eq!(reason(&new(), &foreign), Reason::ForeignObject);
+    assert!(plan_drop(&new(), &foreign).is_err());
+}
+
+#[test]
+fn without_a_record_the_codes_tell_the_agency() {
+    let world = settled();
+    let claim = |codes: &[(&str, &str)]| Desired {
+        code_tags: codes
+            .iter()
+            .map(|(scheme, code)| (format!("eoffice-code-{scheme}"), (*code).into()))
+            .collect(),
+        ..new()
+    };
+    for other in [&[][..], &[("dla", "9")], &[("cgd", "4302101")]] {
+        assert_eq!(
+            reason(&claim(other), &world),
+            Reason::OtherAgency,
+            "{other:?}"
+        );
+    }
+    let more = claim(&[("dla", "4302101"), ("cgd", "1")]);
+    assert!(plan(&more, &world).is_ok());
+    // A record that names this very bucket is a better witness than a tag edited by hand.
+    let known = Desired {
+        code_tags: BTreeMap::new(),
+        ..desired()
+    };
+    assert!(plan(&known, &world).is_ok());
+}
+
+#[test]
+fn closing_comes_first_and_opens_again_with_the_same_key() {
+    let mut world = settled();
+    bucket(&mut world).has_policy = true;
+    user(&mut world).keys.insert("AKIA2".into(), true);
+    let closed = Desired {
+        access: Access::Closed,
+        ..desired()
+    };
+    let steps = plan(&closed, &world).unwrap();
+    let texts: Vec<_> = steps.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "deactivate key AKIA1 of user eo-1",
+            "delete key AKIA2 of user eo-1",
+            "remove the policy of bucket eo-1-documents",
+        ]
+    );
+    for step in &steps {
+        carry_out(&mut world, step);
+    }
+    assert_eq!(shown(&closed, &world), [""; 0]);
+    assert_eq!(
+        shown(&desired(), &world),
+        ["activate key AKIA1 of user eo-1"]
+    );
+}
+
+#[test]
+fn a_window_for_the_whole_bucket_is_renewed_while_the_tenant_lives() {
+    let after = |days: i32, seconds: i64| {
+        let mut later = desired();
+        later.retention = Some(rule(days));
+        later.now = jiff::Timestamp::from_second(NOW + seconds).unwrap();
+        let mut world = settled();
+        bucket(&mut world).retention = Some(rule(days));
+        (later, world)
+    };
+    let (day, tenth) = (86_400, 8_640);
+    for (days, seconds, renewed) in [
+        (3650, 30 * day, false),
+        (3650, 30 * day + 1, true),
+        (100, 10 * day + 1, true),
+        (1, tenth, false),
+        (1, tenth + 1, true),
+        (1, -tenth - 1, true),
+    ] {
+        let (later, mut world) = after(days, seconds);
+        let steps = shown(&later, &world);
+        assert_eq!(steps.len(), if renewed { 2 } else { 0 }, "{days} {seconds}");
+        if renewed {
+            // The rule first: a tag that claims what was not done would end the window too soon.
+            assert!(steps[0].starts_with("set retention"), "{steps:?}");
+        }
+        for step in plan(&later, &world).unwrap() {
+            carry_out(&mut world, &step);
+        }
+        assert_eq!(shown(&later, &world), [""; 0]);
+    }
+    let (mut stamped, world) = after(3650, 400 * day);
+    stamped.capabilities.retention_per_object = true;
+    assert_eq!(shown(&stamped, &world), [""; 0]);
+}
+
+#[test]
+fn one_that_leaves_gets_its_full_window_once_and_nothing_new() {
+    let mut left = desired();
+    left.access = Access::Closed;
+    left.mark.state = RecordState::Retained;
+    left.now = jiff::Timestamp::from_second(NOW + 5).unwrap();
+    let mut world = settled();
+    assert_eq!(
+        shown(&left, &world),
+        [
+            "deactivate key AKIA1 of user eo-1",
+            "set retention of bucket eo-1-documents to Governance, 3650 days",
+            "write the tags of bucket eo-1-documents",
+        ]
+    );
+    for step in plan(&left, &world).unwrap() {
+        carry_out(&mut world, &step);
+    }
+    left.now = jiff::Timestamp::from_second(NOW + 400 * 86_400).unwrap();
+    assert_eq!(shown(&left, &world), [""; 0]);
+    left.witnesses.clear();
+    assert_eq!(shown(&left, &Observed::default()), [""; 0]);
+}
+
+#[test]
+fn a_store_that_cannot_keep_the_promise_is_not_used() {
+    for change in [
+        (|able| able.object_lock = false) as fn(&mut StoreCapabilities),
+        |able| able.versioning = false,
+    ] {
+        let mut unable = new();
+        change(&mut unable.capabilities);
+        assert_eq!(reason(&unable, &Observed::default()), Reason::Unsupported);
+    }
+}
+
+#[test]
+fn only_what_is_not_under_retention_is_dropped_and_every_interruption_ends_in_nothing() {
+    assert_eq!(
+        plan_drop(&desired(), &settled()).unwrap_err().reason,
+        Reason::DeleteNotAllowed
+    );
+    let unlocked = Desired {
+        retention: None,
+        policy: policy::document("eo-1-documents", false),
+        ..desired()
+    };
+    // Locked after all: no class allows that to be dropped.
+    assert!(plan_drop(&unlocked, &settled()).is_err());
+    let mut start = Observed::default();
+    let made = Desired {
+        witnesses: Vec::new(),
+        current_key: None,
+        ..unlocked.clone()
+    };
+    for step in plan(&made, &start).unwrap() {
+        carry_out(&mut start, &step);
+    }
+    user(&mut start).attached.push("arn:x".into());
+    let steps = plan_drop(&unlocked, &start).unwrap();
+    assert_eq!(steps.iter().filter(|step| step.destructive()).count(), 3);
+    for done in 0..=steps.len() {
+        let mut world = start.clone();
+        for step in &steps[..done] {
+            carry_out(&mut world, step);
+        }
+        for step in plan_drop(&unlocked, &world).unwrap() {
+            carry_out(&mut world, &step);
+        }
+        assert_eq!(world, Observed::default(), "after {done} steps");
+    }
+    let mut other = start;
+    bucket(&mut other)
+        .tags
+        .insert("eoffice-identity".into(), "id9".into());
+    let problem = plan_drop(&unlocked, &other).unwrap_err();
+    assert_eq!(problem.reason, Reason::DataMissing);
+}

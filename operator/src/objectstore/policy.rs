@@ -1,0 +1,122 @@
+//! The policy of a tenant's user: its own bucket, and nothing that could loosen what holds there.
+
+use serde_json::{Value, json};
+
+/// Name of the one inline policy of a tenant's user.
+pub(super) const NAME: &str = "bucket";
+
+const ON_BUCKET: [&str; 6] = [
+    "s3:GetBucketLocation",
+    "s3:GetBucketObjectLockConfiguration",
+    "s3:GetBucketVersioning",
+    "s3:ListBucket",
+    "s3:ListBucketMultipartUploads",
+    "s3:ListBucketVersions",
+];
+
+const ON_OBJECTS: [&str; 7] = [
+    "s3:AbortMultipartUpload",
+    "s3:DeleteObject",
+    "s3:GetObject",
+    "s3:GetObjectRetention",
+    "s3:GetObjectVersion",
+    "s3:ListMultipartUploadParts",
+    "s3:PutObject",
+];
+
+/// Granted where a lock holds versions anyway, so that a refused deletion proves the lock. Without
+/// a lock, old versions are what is left after an error or an attack: they stay out of reach.
+const UNDER_RETENTION: &str = "s3:DeleteObjectVersion";
+
+/// The policy for this bucket.
+pub(super) fn document(bucket: &str, retention: bool) -> Value {
+    let mut on_objects = ON_OBJECTS.to_vec();
+    if retention {
+        on_objects.push(UNDER_RETENTION);
+    }
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "Bucket",
+                "Effect": "Allow",
+                "Action": ON_BUCKET,
+                "Resource": format!("arn:aws:s3:::{bucket}"),
+            },
+            {
+                "Sid": "Objects",
+                "Effect": "Allow",
+                "Action": on_objects,
+                "Resource": format!("arn:aws:s3:::{bucket}/*"),
+            },
+        ],
+    })
+}
+
+/// A policy as a store returns it: as it was written, or percent-encoded. None: it is no JSON.
+pub(super) fn parse(text: &str) -> Option<Value> {
+    serde_json::from_str(text)
+        .ok()
+        .or_else(|| serde_json::from_slice(&percent_decoded(text)?).ok())
+}
+
+fn percent_decoded(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = text.bytes();
+    let mut decoded = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'%' => hex(bytes.next()?)? * 16 + hex(bytes.next()?)?,
+            other => other,
+        });
+    }
+    Some(decoded)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| value.try_into().ok())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_read_however_a_store_writes_it() {
+        let policy = document("eo-1-documents", true);
+        let plain = serde_json::to_string_pretty(&policy).unwrap();
+        let encoded: String = plain.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        assert_eq!(parse(&plain), Some(policy.clone()));
+        assert_eq!(parse(&encoded), Some(policy));
+        for bad in ["", "%", "%7", "%zz", "not json", "%7b"] {
+            assert_eq!(parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_loosens_a_guard_is_granted() {
+        for retention in [false, true] {
+            let policy = document("eo-1-documents", retention).to_string();
+            for action in [
+                "*\"]",
+                "s3:*",
+                "PutObjectRetention",
+                "LegalHold",
+                "Bypass",
+                "PutBucket",
+                "DeleteBucket",
+                "Policy",
+                "Tagging",
+                "Acl",
+                "ListAllMyBuckets",
+                "iam:",
+            ] {
+                assert!(!policy.contains(action), "{action}");
+            }
+            assert_eq!(policy.contains("DeleteObjectVersion"), retention);
+            assert_eq!(policy.matches("arn:aws:s3:::eo-1-documents").count(), 2);
+        }
+    }
+}

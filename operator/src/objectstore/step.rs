@@ -1,0 +1,180 @@
+//! One change in a store.
+
+use crate::plan;
+use eoffice_crds::{Retention, RetentionMode};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Tags by key.
+pub type Tags = BTreeMap<String, String>;
+
+/// Whose a bucket must be, and which, for it to be destroyed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The installation in its mark.
+    pub installation: String,
+    /// The tenant's fingerprint in its mark.
+    pub fingerprint: String,
+    /// The identity given at its making.
+    pub identity: String,
+}
+
+/// One change in a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Make the user. Its path is its mark.
+    CreateUser {
+        /// The user.
+        user: String,
+        /// Its IAM path.
+        path: String,
+    },
+    /// Make the bucket with its tags, the mark and the identity among them.
+    CreateBucket {
+        /// The bucket.
+        bucket: String,
+        /// All its tags.
+        tags: Tags,
+        /// Whether versions can be locked in it.
+        lock: bool,
+    },
+    /// Write all tags of the bucket.
+    PutTags {
+        /// The bucket.
+        bucket: String,
+        /// All its tags.
+        tags: Tags,
+    },
+    /// Keep old versions.
+    EnableVersioning {
+        /// The bucket.
+        bucket: String,
+    },
+    /// Set the default retention, and with it begin its window anew where the store has but one
+    /// for the whole bucket.
+    SetRetention {
+        /// The bucket.
+        bucket: String,
+        /// The rule.
+        retention: Retention,
+    },
+    /// Remove the bucket's own policy: rights come from the user's alone.
+    RemoveBucketPolicy {
+        /// The bucket.
+        bucket: String,
+    },
+    /// Write the user's policy.
+    PutUserPolicy {
+        /// The user.
+        user: String,
+        /// The policy.
+        document: Value,
+    },
+    /// Remove an inline policy of the user.
+    RemoveUserPolicy {
+        /// The user.
+        user: String,
+        /// Name of the policy.
+        policy: String,
+    },
+    /// Detach a managed policy from the user.
+    DetachUserPolicy {
+        /// The user.
+        user: String,
+        /// ARN of the policy.
+        arn: String,
+    },
+    /// Let a key work, or not.
+    SetKeyStatus {
+        /// The user.
+        user: String,
+        /// The access key id.
+        key: String,
+        /// Whether it works.
+        active: bool,
+    },
+    /// Delete a key.
+    DeleteKey {
+        /// The user.
+        user: String,
+        /// The access key id.
+        key: String,
+    },
+    /// Make a key. Its secret is shown once, as the outcome of this step.
+    CreateKey {
+        /// The user.
+        user: String,
+    },
+    /// Destroy all objects, old versions and begun uploads.
+    EmptyBucket {
+        /// The bucket.
+        bucket: String,
+        /// Whose it must be.
+        owner: Owner,
+    },
+    /// Destroy the empty bucket.
+    DeleteBucket {
+        /// The bucket.
+        bucket: String,
+        /// Whose it must be.
+        owner: Owner,
+    },
+    /// Delete the user, which has neither policies nor keys any more.
+    DeleteUser {
+        /// The user.
+        user: String,
+        /// The path it must have.
+        path: String,
+    },
+}
+
+impl plan::Step for Step {
+    fn destructive(&self) -> bool {
+        matches!(
+            self,
+            Self::EmptyBucket { .. } | Self::DeleteBucket { .. } | Self::DeleteUser { .. }
+        )
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateUser { user, path } => write!(f, "create user {user} under {path}"),
+            Self::CreateBucket { bucket, lock, .. } => {
+                let with = if *lock { " with object lock" } else { "" };
+                write!(f, "create bucket {bucket}{with}")
+            }
+            Self::PutTags { bucket, .. } => write!(f, "write the tags of bucket {bucket}"),
+            Self::EnableVersioning { bucket } => write!(f, "enable versioning of bucket {bucket}"),
+            Self::SetRetention { bucket, retention } => {
+                let mode = match retention.mode {
+                    RetentionMode::Governance => "Governance",
+                    RetentionMode::Compliance => "Compliance",
+                };
+                let days = retention.days;
+                write!(f, "set retention of bucket {bucket} to {mode}, {days} days")
+            }
+            Self::RemoveBucketPolicy { bucket } => {
+                write!(f, "remove the policy of bucket {bucket}")
+            }
+            Self::PutUserPolicy { user, .. } => write!(f, "write the policy of user {user}"),
+            Self::RemoveUserPolicy { user, policy } => {
+                write!(f, "remove policy {policy} of user {user}")
+            }
+            Self::DetachUserPolicy { user, arn } => {
+                write!(f, "detach policy {arn} from user {user}")
+            }
+            Self::SetKeyStatus { user, key, active } => {
+                let verb = if *active { "activate" } else { "deactivate" };
+                write!(f, "{verb} key {key} of user {user}")
+            }
+            Self::DeleteKey { user, key } => write!(f, "delete key {key} of user {user}"),
+            Self::CreateKey { user } => write!(f, "create a key of user {user}"),
+            Self::EmptyBucket { bucket, .. } => write!(f, "destroy all that is in bucket {bucket}"),
+            Self::DeleteBucket { bucket, .. } => write!(f, "delete bucket {bucket}"),
+            Self::DeleteUser { user, .. } => write!(f, "delete user {user}"),
+        }
+    }
+}
