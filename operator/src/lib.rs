@@ -6,6 +6,8 @@
 
 pub mod effect;
 pub mod identity;
+pub mod ingress;
+pub mod kubernetes;
 pub mod objectstore;
 pub mod plan;
 pub mod postgres;
