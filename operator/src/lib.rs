@@ -2,8 +2,9 @@
 //!
 //! Data flows one way: parse -> desired -> observe -> plan -> apply -> status. Only `observe` and
 //! `apply` reach outside, and always through [`effect`]. Each plane has a folder with the same
-//! verbs; `tenant` alone composes them.
+//! verbs; [`tenant`] alone composes them.
 
+pub mod controller;
 pub mod effect;
 pub mod identity;
 pub mod ingress;
@@ -12,3 +13,6 @@ pub mod objectstore;
 pub mod plan;
 pub mod postgres;
 pub mod proof;
+pub mod settings;
+pub mod telemetry;
+pub mod tenant;

@@ -1,0 +1,311 @@
+//! Watches -> queue -> reconcile, under a lease.
+
+mod access;
+pub mod backends;
+pub mod backoff;
+pub mod lease;
+mod queue;
+mod records;
+mod servers;
+mod stores;
+mod usage;
+mod watch;
+pub mod world;
+
+use crate::effect::Effects;
+use crate::kubernetes::Kind;
+use crate::kubernetes::apply::Cluster;
+use crate::settings::Settings;
+use crate::telemetry::{Census, Health, Metrics, serve};
+use crate::tenant::reconcile::reconcile;
+use backends::{DatabaseBackend, Fleet, StorageBackend, supervise};
+use eoffice_crds::{DatabaseServer, EOfficeTenant, FIELD_MANAGER, ObjectStore, TenantClass};
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::Api;
+use kube::core::PartialObjectMeta;
+use kube::runtime::controller::{Action, Config, applier};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::store::{Store, store};
+use kube::runtime::watcher;
+use kube::{Client, ResourceExt};
+use lease::{Election, Leadership};
+use prometheus_client::registry::Registry;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use world::{Memory, World};
+
+/// How long work in hand may still take after SIGTERM.
+const GRACE: Duration = Duration::from_secs(7);
+
+/// How long giving back the lease may take after that.
+const RELEASE: Duration = Duration::from_secs(2);
+/// How long the first list of Certificates is waited for.
+const FIRST_CERTIFICATES: Duration = Duration::from_secs(10);
+/// How long the first looks at the backends are waited for.
+const FIRST_LOOKS: Duration = Duration::from_secs(15);
+
+/// Why the operator could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The API server could not be used.
+    #[error("the API server cannot be used: {0}; check KUBECONFIG or the pod's ServiceAccount")]
+    Client(#[from] kube::Error),
+    /// There is no way to find the API server.
+    #[error("no API server is configured: {0}; set KUBECONFIG, or run in a cluster")]
+    Config(#[from] kube::config::InferConfigError),
+    /// The metrics address could not be used.
+    #[error("the address for health and metrics cannot be used: {0}; choose another with --bind")]
+    Bind(std::io::Error),
+}
+
+/// Runs the operator until `stop`, or until its lease is lost.
+pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), StartError> {
+    let mut config = kube::Config::infer().await?;
+    // Retries are the controller's own business: the client's would repeat a POST for minutes.
+    config.default_retry = false;
+    let client = Client::try_from(config)?;
+    let mut registry = Registry::default();
+    let effects = Effects::new(&mut registry);
+    let metrics = Metrics::new(&mut registry);
+    let (tenants, tenants_writer) = store::<EOfficeTenant>();
+    let health = Health::new(registry, metrics.clone(), census(tenants.clone()));
+
+    // It serves for as long as the process lives: its end would be the end of the work in hand, too.
+    let served = CancellationToken::new();
+    let _ended = served.clone().drop_guard();
+    let server = serve(settings.bind, health.clone(), served);
+    let mut server = tokio::spawn(server);
+    health.set_ready();
+
+    let identity = settings
+        .identity
+        .clone()
+        .unwrap_or_else(|| format!("eoffice-operator-{}", uuid::Uuid::new_v4()));
+    let election = Arc::new(Election::new(
+        client.clone(),
+        effects.clone(),
+        lease::Settings {
+            namespace: settings.lease_namespace.clone(),
+            name: settings.lease_name.clone(),
+            identity,
+            duration: settings.lease_duration,
+        },
+    ));
+    let leadership = tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        result = &mut server => return bound(result),
+        leadership = election.acquire() => Arc::new(leadership),
+    };
+
+    // The lease outlives the work: it is given back only when nothing is in hand any more.
+    let released = CancellationToken::new();
+    let lost = CancellationToken::new();
+    let keeper = tokio::spawn({
+        let (election, leadership) = (Arc::clone(&election), Arc::clone(&leadership));
+        let (released, lost) = (released.clone(), lost.clone());
+        async move {
+            election.keep(leadership, released).await;
+            lost.cancel();
+        }
+    });
+    let work = lead(
+        settings,
+        client,
+        effects,
+        metrics,
+        (tenants, tenants_writer),
+        leadership,
+        stop.clone(),
+    );
+    tokio::select! {
+        result = work => result?,
+        () = lost.cancelled() => {}
+        result = &mut server => return bound(result),
+    }
+    released.cancel();
+    if tokio::time::timeout(RELEASE, keeper).await.is_err() {
+        tracing::warn!("the lease could not be given back in time; it runs out by itself");
+    }
+    Ok(())
+}
+
+fn bound(result: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<(), StartError> {
+    match result {
+        Ok(result) => result.map_err(StartError::Bind),
+        Err(_) => Ok(()),
+    }
+}
+
+fn census(tenants: Store<EOfficeTenant>) -> Census {
+    Arc::new(move || {
+        tenants
+            .state()
+            .iter()
+            .map(|tenant| {
+                let phase = tenant.status.as_ref().and_then(|status| status.phase);
+                (phase, tenant.spec.agency.province.clone())
+            })
+            .collect()
+    })
+}
+
+type Tenants = (
+    Store<EOfficeTenant>,
+    kube::runtime::reflector::store::Writer<EOfficeTenant>,
+);
+
+/// The work of the process that leads.
+async fn lead(
+    settings: Settings,
+    client: Client,
+    effects: Effects,
+    metrics: Metrics,
+    tenants: Tenants,
+    leadership: Arc<Leadership>,
+    stop: CancellationToken,
+) -> Result<(), StartError> {
+    let system: Api<Namespace> = Api::all(client.clone());
+    let cluster_uid = system.get("kube-system").await?.uid().unwrap_or_default();
+    let (queue, received) = queue::Queue::new();
+    let (classes, classes_writer) = store::<TenantClass>();
+    let (servers, servers_writer) = store::<DatabaseServer>();
+    let (stores, stores_writer) = store::<ObjectStore>();
+    let (provinces, provinces_writer) = store::<PartialObjectMeta<Namespace>>();
+    let reporter = Reporter {
+        controller: FIELD_MANAGER.into(),
+        instance: settings.identity.clone(),
+    };
+    let (tenants, tenants_writer) = tenants;
+    let concurrency = settings.concurrency;
+    let world = Arc::new(World {
+        cluster: Cluster::new(client.clone(), effects.clone()),
+        recorder: Recorder::new(client.clone(), reporter),
+        settings,
+        cluster_uid,
+        client: client.clone(),
+        effects,
+        metrics,
+        leadership,
+        queue,
+        tenants: tenants.clone(),
+        classes,
+        servers,
+        stores,
+        provinces,
+        records: records::Records::default(),
+        databases: Fleet::default(),
+        storage: Fleet::default(),
+        usage_changed: Notify::new(),
+        backend_seen: Notify::new(),
+        memory: Memory::default(),
+    });
+
+    let everything = || watcher::Config::default();
+    let mut tasks = JoinSet::new();
+    let mut first_lists = Vec::new();
+    let mut certificates = None;
+    for kind in Kind::ALL {
+        let (done, listed) = once();
+        match kind {
+            Kind::Certificate => certificates = Some(listed),
+            _ => first_lists.push(listed),
+        }
+        tasks.spawn(watch::children(
+            client.clone(),
+            kind,
+            Arc::clone(&world),
+            done,
+        ));
+    }
+    let (done, listed) = once();
+    first_lists.push(listed);
+    tasks.spawn(watch::records(client.clone(), Arc::clone(&world), done));
+    tasks.spawn(watch::classes(
+        watch::kept(&client, everything(), classes_writer),
+        Arc::clone(&world),
+    ));
+    let selected = watcher::Config::default().labels(&World::province_selector());
+    let namespaces = watch::kept(&client, selected, provinces_writer);
+    tasks.spawn(watch::provinces(namespaces, Arc::clone(&world)));
+    tasks.spawn(usage::keep(Arc::clone(&world)));
+    // Decisions need every record and every object: nothing is looked at before the first lists.
+    // Certificates alone may be missing, where cert-manager is not installed yet.
+    tokio::select! {
+        _ = futures::future::join_all(first_lists) => {}
+        () = stop.cancelled() => return Ok(()),
+    }
+    if let Some(listed) = certificates
+        && tokio::time::timeout(FIRST_CERTIFICATES, listed)
+            .await
+            .is_err()
+    {
+        tracing::warn!(
+            "Certificates cannot be listed (is cert-manager installed?); work begins without them"
+        );
+    }
+    let servers = watch::kept(&client, everything(), servers_writer);
+    tasks.spawn(supervise::<DatabaseBackend>(servers, Arc::clone(&world)));
+    let stores = watch::kept(&client, everything(), stores_writer);
+    tasks.spawn(supervise::<StorageBackend>(stores, Arc::clone(&world)));
+    // A tenant looked at before its backends would seem to fail.
+    if tokio::time::timeout(FIRST_LOOKS, first_looks(&world))
+        .await
+        .is_err()
+    {
+        tracing::warn!("some backends do not answer; work begins without them");
+    }
+    tasks.spawn(watch::tenants(
+        watch::kept(&client, everything(), tenants_writer),
+        Arc::clone(&world),
+    ));
+
+    let requests = queue::requests(received).take_until(stop.clone().cancelled_owned());
+    let work = applier(
+        |tenant, world| Box::pin(reconcile(tenant, world)),
+        |_, _, _| Action::await_change(),
+        world,
+        tenants,
+        requests,
+        Config::default().concurrency(concurrency),
+    )
+    .for_each(|_| futures::future::ready(()));
+    tokio::select! {
+        () = work => {}
+        () = after(stop, GRACE) => tracing::warn!("work in hand took too long and is left; the next process finds it"),
+    }
+    tasks.shutdown().await;
+    Ok(())
+}
+
+/// Waits until classes and provinces are known, and each backend was looked at once.
+async fn first_looks(world: &World) {
+    // These fail only where their watches ended, that is, where the process ends.
+    let lists = tokio::join!(
+        world.classes.wait_until_ready(),
+        world.provinces.wait_until_ready(),
+        world.servers.wait_until_ready(),
+        world.stores.wait_until_ready(),
+    );
+    drop(lists);
+    while !world.backends_seen() {
+        world.backend_seen.notified().await;
+    }
+}
+
+async fn after(stop: CancellationToken, grace: Duration) {
+    stop.cancelled().await;
+    tokio::time::sleep(grace).await;
+}
+
+/// A signal that is given once.
+fn once() -> (impl FnOnce() + Send, impl Future<Output = ()>) {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    (move || sender.send(()).unwrap_or(()), async move {
+        drop(receiver.await)
+    })
+}

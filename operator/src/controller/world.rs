@@ -1,0 +1,244 @@
+//! Everything that the controller knows and works with, shared by all its tasks.
+
+use super::backends::{DatabaseBackend, Fleet, StorageBackend};
+use super::backoff::Backoff;
+use super::lease::Leadership;
+use super::queue::Queue;
+use super::records::Records;
+use crate::effect::Effects;
+use crate::identity::InstallationId;
+use crate::kubernetes::Kind;
+use crate::kubernetes::apply::Cluster;
+use crate::kubernetes::observe::locate;
+use crate::plan::Problem;
+use crate::settings::Settings;
+use crate::telemetry::Metrics;
+use eoffice_crds::{
+    ConditionType, DatabaseServer, EOfficeTenant, ObjectStore, TENANT_NAMESPACE_PREFIX,
+    TenantClass, labels,
+};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::core::PartialObjectMeta;
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Client, ResourceExt};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// Everything that the controller knows and works with.
+pub struct World {
+    /// The program's arguments.
+    pub settings: Settings,
+    /// UID of the namespace kube-system: which cluster this is.
+    pub cluster_uid: String,
+    /// The API server.
+    pub client: Client,
+    /// The door to the outside.
+    pub effects: Effects,
+    /// The hands of the Kubernetes plane.
+    pub cluster: Cluster,
+    /// Writes Events.
+    pub recorder: Recorder,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// The lease.
+    pub leadership: Arc<Leadership>,
+    /// Tenants that wait to be looked at.
+    pub queue: Queue,
+    /// Every tenant.
+    pub tenants: Store<EOfficeTenant>,
+    /// Every class.
+    pub classes: Store<TenantClass>,
+    /// Every PostgreSQL server's object.
+    pub servers: Store<DatabaseServer>,
+    /// Every store's object.
+    pub stores: Store<ObjectStore>,
+    /// Every province's namespace.
+    pub provinces: Store<PartialObjectMeta<Namespace>>,
+    /// Every record.
+    pub records: Records,
+    /// PostgreSQL servers as last seen.
+    pub databases: Fleet<DatabaseBackend>,
+    /// Stores as last seen.
+    pub storage: Fleet<StorageBackend>,
+    /// Wakes the task that writes down what is used.
+    pub usage_changed: Notify,
+    /// A backend was looked at for the first time.
+    pub backend_seen: Notify,
+    /// What is remembered of each tenant between looks.
+    pub memory: Memory,
+}
+
+impl World {
+    /// The installation.
+    pub fn installation(&self) -> &InstallationId {
+        &self.settings.installation_id
+    }
+
+    /// Asks for a look at a tenant, wherever its resource is.
+    pub fn push_tenant(&self, name: &str) {
+        let known = self.records.with(|registry| {
+            registry
+                .get(name)
+                .map(|record| record.tenant.namespace.clone())
+        });
+        if let Some(namespace) = known {
+            self.queue.push(&namespace, name);
+        }
+    }
+
+    /// Asks for a look at the tenant whose own namespace this is.
+    pub fn push_namespace(&self, namespace: &str) {
+        if let Some(tenant) = namespace.strip_prefix(TENANT_NAMESPACE_PREFIX) {
+            self.push_tenant(tenant);
+        }
+    }
+
+    /// Asks for a look at the tenant that an object belongs to.
+    pub fn push_owner_of(&self, kind: Kind, object: &Value) {
+        if let Some((namespace, _)) = locate(kind, object) {
+            self.push_namespace(&namespace);
+        }
+    }
+
+    /// Asks for a look at every tenant of a province's namespace.
+    pub fn push_province(&self, namespace: &str) {
+        for tenant in self.tenants.state() {
+            if tenant.namespace().as_deref() == Some(namespace) {
+                self.queue.push(namespace, &tenant.name_any());
+            }
+        }
+    }
+
+    /// Asks for a look at every tenant.
+    pub fn push_all(&self) {
+        for tenant in self.tenants.state() {
+            self.queue
+                .push(&tenant.namespace().unwrap_or_default(), &tenant.name_any());
+        }
+    }
+
+    /// Asks for a look at every tenant that has no record yet: it may wait for capacity.
+    pub fn push_waiting(&self) {
+        for tenant in self.tenants.state() {
+            let name = tenant.name_any();
+            if self.records.with(|registry| registry.get(&name).is_none()) {
+                self.queue
+                    .push(&tenant.namespace().unwrap_or_default(), &name);
+            }
+        }
+    }
+
+    /// Labels of a province's namespace.
+    pub fn province_labels(&self, namespace: &str) -> std::collections::BTreeMap<String, String> {
+        self.provinces
+            .get(&ObjectRef::new(namespace))
+            .map(|namespace| namespace.labels().clone())
+            .unwrap_or_default()
+    }
+
+    /// Base domains of every class.
+    pub fn base_domains(&self) -> Vec<String> {
+        self.classes
+            .state()
+            .iter()
+            .map(|class| class.spec.base_domain.clone())
+            .collect()
+    }
+
+    /// Whether every backend was looked at since this process began, whatever was found.
+    pub fn backends_seen(&self) -> bool {
+        let servers = self.servers.state();
+        let stores = self.stores.state();
+        servers
+            .iter()
+            .all(|server| self.databases.get(&server.name_any()).is_some())
+            && stores
+                .iter()
+                .all(|store| self.storage.get(&store.name_any()).is_some())
+    }
+
+    /// A tenant's resource is gone from the API server.
+    pub fn left(&self, tenant: &str) {
+        self.memory.forget(tenant);
+    }
+
+    /// Selects provinces' namespaces, and none of the tenants' own.
+    pub fn province_selector() -> String {
+        format!("{},!{}", labels::PROVINCE, labels::TENANT)
+    }
+}
+
+/// What is remembered of each tenant between looks. It may be lost at any time.
+#[derive(Default)]
+pub struct Memory {
+    inner: Mutex<Remembered>,
+}
+
+#[derive(Default)]
+struct Remembered {
+    backoff: Backoff<(String, ConditionType)>,
+    proofs: HashMap<String, Proved>,
+}
+
+/// When a tenant's credentials were last tried, and what came of it.
+#[derive(Clone, Debug)]
+pub struct Proved {
+    /// When.
+    pub at: Instant,
+    /// What came of it.
+    pub outcome: Result<String, Problem>,
+}
+
+impl Memory {
+    /// What a part failed with, if it is too early to try it again.
+    pub fn waiting(&self, tenant: &str, part: ConditionType) -> Option<(Problem, Duration)> {
+        self.lock()
+            .backoff
+            .waiting(&(tenant.to_owned(), part), Instant::now())
+    }
+
+    /// Notes that a part failed; answers with how long to wait.
+    pub fn failed(&self, tenant: &str, part: ConditionType, problem: &Problem) -> Duration {
+        self.lock().backoff.failed(
+            (tenant.to_owned(), part),
+            problem.clone(),
+            Instant::now(),
+            rand::random(),
+        )
+    }
+
+    /// Notes that a part went well, or is worth a new try at once.
+    pub fn clear(&self, tenant: &str, part: ConditionType) {
+        self.lock().backoff.clear(&(tenant.to_owned(), part));
+    }
+
+    /// The last proof of a tenant.
+    pub fn proof(&self, tenant: &str) -> Option<Proved> {
+        self.lock().proofs.get(tenant).cloned()
+    }
+
+    /// Notes a proof.
+    pub fn proved(&self, tenant: &str, proof: Proved) {
+        self.lock().proofs.insert(tenant.to_owned(), proof);
+    }
+
+    /// Forgets the last proof, so that a new one is made.
+    pub fn forget_proof(&self, tenant: &str) {
+        self.lock().proofs.remove(tenant);
+    }
+
+    /// Forgets a tenant.
+    pub fn forget(&self, tenant: &str) {
+        let mut inner = self.lock();
+        inner.proofs.remove(tenant);
+        inner.backoff.retain(|(name, _)| name != tenant);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Remembered> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

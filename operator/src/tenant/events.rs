@@ -1,0 +1,149 @@
+//! What people are told when a tenant's status changes. Pure.
+
+use crate::tenant::store::Tone;
+use eoffice_crds::{ConditionType, EOfficeTenantStatus, Phase};
+
+/// Something to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Whether to worry.
+    pub tone: Tone,
+    /// One word.
+    pub reason: &'static str,
+    /// A sentence.
+    pub note: String,
+}
+
+/// What a change of status is worth telling: a new phase, and a new reason while it is failing.
+pub fn of_change(before: &EOfficeTenantStatus, after: &EOfficeTenantStatus) -> Option<Told> {
+    let (reason, message) = ready(after)?;
+    let phase = after.phase?;
+    let same_phase = before.phase == after.phase;
+    let same_reason = ready(before).is_some_and(|(known, _)| known == reason);
+    let failing = matches!(phase, Phase::Degraded | Phase::Failed | Phase::Queued);
+    if same_phase && (same_reason || !failing) {
+        return None;
+    }
+    let (tone, word, note) = match (before.phase, phase) {
+        (_, Phase::Degraded) => (Tone::Warning, "Degraded", message),
+        (_, Phase::Failed) => (Tone::Warning, "Failed", message),
+        (_, Phase::Queued) => (Tone::Normal, "Queued", message),
+        (_, Phase::AwaitingApproval) => (Tone::Normal, "AwaitingApproval", message),
+        (_, Phase::Suspended) => (Tone::Normal, "Suspended", message),
+        (_, Phase::Archived) => (Tone::Normal, "Archived", message),
+        (_, Phase::Closing) => (Tone::Normal, "Closing", message),
+        (Some(Phase::Suspended | Phase::Archived), Phase::Active | Phase::Provisioning) => (
+            Tone::Normal,
+            "Reopened",
+            "the tenant is open again with the same credentials".to_owned(),
+        ),
+        (Some(Phase::Degraded | Phase::Failed), Phase::Active) => {
+            (Tone::Normal, "Recovered", message)
+        }
+        (_, Phase::Active) => (Tone::Normal, "Provisioned", message),
+        (_, Phase::Provisioning) => return None,
+    };
+    Some(Told {
+        tone,
+        reason: word,
+        note,
+    })
+}
+
+fn ready(status: &EOfficeTenantStatus) -> Option<(String, String)> {
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == ConditionType::Ready.as_str())
+        .map(|condition| (condition.reason.clone(), condition.message.clone()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::tenant::status::condition;
+    use eoffice_crds::Reason;
+    use jiff::Timestamp;
+
+    fn at(phase: Phase, reason: Reason) -> EOfficeTenantStatus {
+        EOfficeTenantStatus {
+            phase: Some(phase),
+            conditions: vec![condition(
+                &[],
+                "Ready",
+                "Unknown",
+                reason,
+                "why",
+                1,
+                Timestamp::UNIX_EPOCH,
+            )],
+            ..EOfficeTenantStatus::default()
+        }
+    }
+
+    #[test]
+    fn each_change_is_told_once_and_progress_is_not() {
+        use Phase::{Active, Degraded, Provisioning, Suspended};
+        let rows = [
+            (
+                (Provisioning, Reason::NotIssued),
+                (Provisioning, Reason::Waiting),
+                None,
+            ),
+            (
+                (Provisioning, Reason::NotIssued),
+                (Active, Reason::AsExpected),
+                Some("Provisioned"),
+            ),
+            (
+                (Active, Reason::AsExpected),
+                (Active, Reason::NotIssued),
+                None,
+            ),
+            (
+                (Active, Reason::AsExpected),
+                (Degraded, Reason::Unreachable),
+                Some("Degraded"),
+            ),
+            (
+                (Degraded, Reason::Unreachable),
+                (Degraded, Reason::Unreachable),
+                None,
+            ),
+            (
+                (Degraded, Reason::Unreachable),
+                (Degraded, Reason::BackendError),
+                Some("Degraded"),
+            ),
+            (
+                (Degraded, Reason::Unreachable),
+                (Active, Reason::AsExpected),
+                Some("Recovered"),
+            ),
+            (
+                (Active, Reason::AsExpected),
+                (Suspended, Reason::Suspended),
+                Some("Suspended"),
+            ),
+            (
+                (Suspended, Reason::Suspended),
+                (Active, Reason::AsExpected),
+                Some("Reopened"),
+            ),
+            (
+                (Suspended, Reason::Suspended),
+                (Provisioning, Reason::ProofFailed),
+                Some("Reopened"),
+            ),
+        ];
+        for (before, after, expected) in rows {
+            let told = of_change(&at(before.0, before.1), &at(after.0, after.1));
+            assert_eq!(
+                told.map(|told| told.reason),
+                expected,
+                "{before:?} -> {after:?}"
+            );
+        }
+    }
+}

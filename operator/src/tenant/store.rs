@@ -1,0 +1,198 @@
+//! Reads and writes of the tenant's own resources: finalizer, record, status, Events.
+
+use crate::controller::world::World;
+use crate::effect::{Failure, Plane, Site};
+use crate::kubernetes::apply::problem;
+use crate::plan::Problem;
+use eoffice_crds::{
+    EOfficeTenant, EOfficeTenantStatus, FIELD_MANAGER, GROUP, RECORD_NAME, TenantRecord,
+    TenantRecordSpec, finalizers, labels, tenant_namespace,
+};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::runtime::events::{Event, EventType};
+use kube::{Error, Resource, ResourceExt};
+use serde_json::json;
+
+const FINALIZER: Site = Site::write(Plane::Kubernetes, "patch_finalizers");
+const STATUS: Site = Site::write(Plane::Kubernetes, "apply_status");
+const READ_RECORD: Site = Site::read(Plane::Kubernetes, "get_record");
+const CREATE_RECORD: Site = Site::write(Plane::Kubernetes, "create_record");
+const REPLACE_RECORD: Site = Site::write(Plane::Kubernetes, "replace_record");
+const DELETE_RECORD: Site = Site::write(Plane::Kubernetes, "delete_record");
+const EVENT: Site = Site::write(Plane::Kubernetes, "create_event");
+
+/// Whether the tenant's resource bears our finalizer.
+pub fn has_finalizer(tenant: &EOfficeTenant) -> bool {
+    tenant.finalizers().iter().any(|f| f == finalizers::TENANT)
+}
+
+/// Puts our finalizer on the tenant's resource, or takes it off, over exactly the version that
+/// was decided on.
+pub async fn set_finalizer(world: &World, tenant: &EOfficeTenant, on: bool) -> Result<(), Problem> {
+    let api: Api<EOfficeTenant> = Api::namespaced(
+        world.client.clone(),
+        &tenant.namespace().unwrap_or_default(),
+    );
+    let mut list = tenant.finalizers().to_vec();
+    list.retain(|finalizer| finalizer != finalizers::TENANT);
+    if on {
+        list.push(finalizers::TENANT.to_owned());
+    }
+    let patch = Patch::Merge(json!({"metadata": {
+        "finalizers": list,
+        "resourceVersion": tenant.resource_version(),
+    }}));
+    let name = tenant.name_any();
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.into()),
+        ..PatchParams::default()
+    };
+    let result = world
+        .effects
+        .call(FINALIZER, &name, || api.patch(&name, &params, &patch))
+        .await;
+    match result {
+        Ok(_) => Ok(()),
+        Err(Failure::Call(Error::Api(status))) if status.is_not_found() => Ok(()),
+        Err(failure) => Err(problem("change the finalizers of", &name, &failure)),
+    }
+}
+
+fn records(world: &World, tenant: &str) -> Api<TenantRecord> {
+    Api::namespaced(world.client.clone(), &tenant_namespace(tenant))
+}
+
+/// The record as the API server has it now.
+pub async fn read_record(world: &World, tenant: &str) -> Result<Option<TenantRecord>, Problem> {
+    let api = records(world, tenant);
+    world
+        .effects
+        .call(READ_RECORD, tenant, || api.get_opt(RECORD_NAME))
+        .await
+        .map_err(|failure| problem("read the record of", tenant, &failure))
+}
+
+/// Writes a record over exactly the version that was read, or makes the first one.
+pub async fn write_record(
+    world: &World,
+    stored: Option<&TenantRecord>,
+    spec: &TenantRecordSpec,
+) -> Result<TenantRecord, Problem> {
+    let tenant = &spec.tenant.name;
+    let api = records(world, tenant);
+    let params = PostParams {
+        field_manager: Some(FIELD_MANAGER.into()),
+        ..PostParams::default()
+    };
+    let mut record = stored
+        .cloned()
+        .unwrap_or_else(|| TenantRecord::new(RECORD_NAME, spec.clone()));
+    record.spec = spec.clone();
+    record.labels_mut().extend([
+        (labels::TENANT.to_owned(), tenant.clone()),
+        (
+            labels::PROVINCE.to_owned(),
+            spec.tenant_spec.agency.province.clone(),
+        ),
+        (
+            labels::MANAGED_BY.to_owned(),
+            labels::MANAGED_BY_VALUE.to_owned(),
+        ),
+    ]);
+    let result = if stored.is_some() {
+        world
+            .effects
+            .call(REPLACE_RECORD, tenant, || {
+                api.replace(RECORD_NAME, &params, &record)
+            })
+            .await
+    } else {
+        world
+            .effects
+            .call(CREATE_RECORD, tenant, || api.create(&params, &record))
+            .await
+    };
+    result.map_err(|failure| problem("write the record of", tenant, &failure))
+}
+
+/// Deletes the record of a tenant whose data was destroyed as asked.
+pub async fn delete_record(world: &World, tenant: &str) -> Result<(), Problem> {
+    let api = records(world, tenant);
+    let params = DeleteParams::default();
+    let result = world
+        .effects
+        .call(DELETE_RECORD, tenant, || api.delete(RECORD_NAME, &params))
+        .await;
+    match result {
+        Ok(_) => Ok(()),
+        Err(Failure::Call(Error::Api(status))) if status.is_not_found() => Ok(()),
+        Err(failure) => Err(problem("delete the record of", tenant, &failure)),
+    }
+}
+
+/// Writes the status, if it is not what the resource has already.
+pub async fn write_status(
+    world: &World,
+    tenant: &EOfficeTenant,
+    status: &EOfficeTenantStatus,
+) -> Result<(), Problem> {
+    if tenant.status.as_ref() == Some(status) {
+        return Ok(());
+    }
+    let api: Api<EOfficeTenant> = Api::namespaced(
+        world.client.clone(),
+        &tenant.namespace().unwrap_or_default(),
+    );
+    let name = tenant.name_any();
+    let patch = Patch::Apply(json!({
+        "apiVersion": EOfficeTenant::api_version(&()),
+        "kind": EOfficeTenant::kind(&()),
+        "metadata": {"name": name, "uid": tenant.uid()},
+        "status": status,
+    }));
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let result = world
+        .effects
+        .call(STATUS, &name, || api.patch_status(&name, &params, &patch))
+        .await;
+    match result {
+        Ok(_) => Ok(()),
+        Err(Failure::Call(Error::Api(status))) if status.is_not_found() || status.code == 409 => {
+            Ok(())
+        }
+        Err(failure) => Err(problem("write the status of", &name, &failure)),
+    }
+}
+
+/// Whether people should worry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Good to know.
+    Normal,
+    /// Somebody should look.
+    Warning,
+}
+
+/// Tells people about a tenant. That an Event could not be written holds nothing back.
+pub async fn tell(world: &World, tenant: &EOfficeTenant, tone: Tone, reason: &str, note: &str) {
+    let event = Event {
+        type_: match tone {
+            Tone::Normal => EventType::Normal,
+            Tone::Warning => EventType::Warning,
+        },
+        reason: reason.to_owned(),
+        note: Some(note.chars().take(1000).collect()),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    let reference = tenant.object_ref(&());
+    let result = world
+        .effects
+        .call(EVENT, &tenant.name_any(), || {
+            world.recorder.publish(&event, &reference)
+        })
+        .await;
+    if let Err(failure) = result {
+        tracing::warn!(%failure, group = GROUP, "an Event could not be written");
+    }
+}
