@@ -1,0 +1,257 @@
+//! The admission policies, each by what it lets pass and what it refuses.
+
+use kube::Client;
+use serde_json::{Value, json};
+
+use crate::authority;
+use crate::world::{Handle, OFFICERS, OPERATOR, World, allowed, refused};
+
+/// Who asks.
+pub struct Askers {
+    pub admin: Client,
+    pub officer: Client,
+    pub approver: Client,
+    pub operator: Client,
+}
+
+pub async fn all(world: &World) {
+    let askers = Askers {
+        admin: world.admin(),
+        officer: world.client("officer", &[OFFICERS]).await,
+        approver: world
+            .client("approver", &[OFFICERS, "eoffice:approvers"])
+            .await,
+        operator: world
+            .client(
+                OPERATOR,
+                &["system:serviceaccounts", "system:authenticated"],
+            )
+            .await,
+    };
+    tenants_are_made_in_their_province(&askers).await;
+    ingresses_keep_to_the_hosts_granted(&askers).await;
+    definitions_stay(&askers).await;
+    namespaces_in_use_stay(&askers).await;
+    authority::our_labels_on_namespaces_are_the_operators(&askers).await;
+    authority::acceptances_are_an_approvers(&askers).await;
+    authority::finalizers_are_the_operators(&askers).await;
+    authority::records_are_the_operators(&askers).await;
+}
+
+fn tenant(namespace: &str, province: &str) -> Value {
+    json!({
+        "apiVersion": "eoffice.gdcc.go.th/v1alpha1",
+        "kind": "EOfficeTenant",
+        "metadata": {"name": "tao-wang-mi", "namespace": namespace},
+        "spec": {"agency": {"nameTh": "วังหมี", "kind": "Other", "province": province}},
+    })
+}
+
+async fn tenants_are_made_in_their_province(Askers { admin, officer, .. }: &Askers) {
+    let cases = [
+        (
+            "province-30",
+            "31",
+            r#"but namespace province-30 is that of province "30""#,
+        ),
+        ("plain", "30", "namespace plain is not a province's"),
+        (
+            "eoffice-town",
+            "30",
+            "namespace eoffice-town is not a province's",
+        ),
+    ];
+    for who in [admin, officer] {
+        for (namespace, province, sentence) in cases {
+            let handle = Handle::new(who, &tenant(namespace, province)).await;
+            refused(namespace, sentence, || handle.try_create()).await;
+        }
+        let handle = Handle::new(who, &tenant("province-30", "30")).await;
+        allowed("a tenant in its province", || handle.try_create()).await;
+    }
+}
+
+fn ingress(namespace: &str, spec: Value) -> Value {
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "app", "namespace": namespace},
+        "spec": spec,
+    })
+}
+
+fn rule(host: Option<&str>) -> Value {
+    let paths = json!([{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "x", "port": {"number": 80}}}}]);
+    match host {
+        Some(host) => json!({"host": host, "http": {"paths": paths}}),
+        None => json!({"http": {"paths": paths}}),
+    }
+}
+
+async fn ingresses_keep_to_the_hosts_granted(
+    Askers {
+        admin,
+        officer,
+        operator,
+        ..
+    }: &Askers,
+) {
+    let (own, foreign) = (
+        rule(Some("eoffice.pakchong.go.th")),
+        rule(Some("eoffice.neighbour.go.th")),
+    );
+    let backend = json!({"service": {"name": "x", "port": {"number": 80}}});
+    let cases = [
+        (
+            json!({"rules": [own, foreign]}),
+            "the hosts eoffice.neighbour.go.th are not granted to this tenant",
+        ),
+        (
+            json!({"rules": [rule(Some("*.pakchong.go.th"))]}),
+            "the hosts *.pakchong.go.th are not granted",
+        ),
+        (
+            json!({"rules": [own], "tls": [{"hosts": ["eoffice.neighbour.go.th"]}]}),
+            "are not granted to this tenant",
+        ),
+        (
+            json!({"rules": [own, rule(None)]}),
+            "a rule without a host would answer for every host",
+        ),
+        (
+            json!({"rules": [own], "defaultBackend": backend}),
+            "spec.defaultBackend would answer for every host",
+        ),
+    ];
+    for who in [admin, officer] {
+        for (spec, sentence) in &cases {
+            let handle = Handle::new(who, &ingress("eoffice-town", spec.clone())).await;
+            refused("an Ingress", sentence, || handle.try_create()).await;
+        }
+    }
+    let elsewhere = Handle::new(officer, &ingress("plain", json!({"rules": [foreign]}))).await;
+    allowed("an Ingress outside of tenants' namespaces", || {
+        elsewhere.try_create()
+    })
+    .await;
+    let operators = Handle::new(
+        operator,
+        &ingress("eoffice-town", json!({"rules": [foreign]})),
+    )
+    .await;
+    allowed("the operator's Ingress", || operators.try_create()).await;
+
+    let tls = json!([{"hosts": ["eoffice.pakchong.go.th"], "secretName": "tls"}]);
+    let app = Handle::new(
+        officer,
+        &ingress("eoffice-town", json!({"rules": [own], "tls": tls})),
+    )
+    .await;
+    allowed("an Ingress for a granted host", || app.create()).await;
+    let widened = json!({"metadata": {"annotations": {"nginx.ingress.kubernetes.io/server-alias": "eoffice.neighbour.go.th"}}});
+    refused(
+        "a widening annotation",
+        "could add hosts that are not granted",
+        || app.try_patch(&widened),
+    )
+    .await;
+    let moved = json!({"spec": {"rules": [foreign]}});
+    refused("a changed host", "are not granted", || {
+        app.try_patch(&moved)
+    })
+    .await;
+    let labelled = json!({"metadata": {"labels": {"a": "b"}}});
+    allowed("a label on an Ingress", || app.try_patch(&labelled)).await;
+}
+
+async fn definitions_stay(
+    Askers {
+        admin, operator, ..
+    }: &Askers,
+) {
+    let definition = |group: &str, plural: &str, kind: &str| {
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("{plural}.{group}")},
+            "spec": {
+                "group": group, "scope": "Cluster",
+                "names": {"plural": plural, "kind": kind},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object"}}}],
+            },
+        })
+    };
+    for plural in [
+        "eofficetenants",
+        "tenantclasses",
+        "databaseservers",
+        "objectstores",
+        "tenantrecords",
+    ] {
+        let ours = Handle::new(admin, &definition("eoffice.gdcc.go.th", plural, "X")).await;
+        refused(plural, "uninstall the chart first", || ours.try_delete()).await;
+    }
+    let another = Handle::new(admin, &definition("example.com", "things", "Thing")).await;
+    another.create().await.unwrap();
+    allowed("another's definition", || another.try_delete()).await;
+    let ours = Handle::new(
+        operator,
+        &definition("eoffice.gdcc.go.th", "tenantrecords", "X"),
+    )
+    .await;
+    let error = ours.try_delete().await.unwrap_err().to_string();
+    assert!(error.contains("cannot delete resource"), "{error}");
+}
+
+pub fn namespace(name: &str, labels: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+}
+
+async fn namespaces_in_use_stay(
+    Askers {
+        admin,
+        officer,
+        operator,
+        ..
+    }: &Askers,
+) {
+    let town = namespace("eoffice-town", json!({}));
+    let province = namespace("province-30", json!({}));
+    for who in [admin, officer] {
+        let handle = Handle::new(who, &town).await;
+        refused(
+            "a tenant's namespace",
+            "holds the record and the data of tenant town",
+            || handle.try_delete(),
+        )
+        .await;
+        let handle = Handle::new(who, &province).await;
+        refused(
+            "a province's namespace",
+            "take its label away first",
+            || handle.try_delete(),
+        )
+        .await;
+        let handle = Handle::new(who, &namespace("plain", json!({}))).await;
+        allowed("another namespace", || handle.try_delete()).await;
+    }
+    let by_operator = Handle::new(operator, &town).await;
+    allowed("the operator", || by_operator.try_delete()).await;
+
+    let used = Handle::new(
+        admin,
+        &namespace("province-31", json!({"eoffice.gdcc.go.th/in-use": "true"})),
+    )
+    .await;
+    used.create().await.unwrap();
+    refused(
+        "a namespace in use",
+        "holds tenants: delete them first",
+        || used.try_delete(),
+    )
+    .await;
+    used.patch(&json!({"metadata": {"labels": {"eoffice.gdcc.go.th/in-use": null}}}))
+        .await
+        .unwrap();
+    allowed("one no longer in use", || used.try_delete()).await;
+}

@@ -1,0 +1,180 @@
+//! What only the operator, approvers and platform admins may write.
+
+use serde_json::{Value, json};
+
+use crate::admission::{Askers, namespace};
+use crate::world::{Handle, allowed, eventually, refused};
+
+pub async fn our_labels_on_namespaces_are_the_operators(
+    Askers {
+        admin,
+        officer,
+        operator,
+        ..
+    }: &Askers,
+) {
+    let patches = [
+        json!({"labels": {"eoffice.gdcc.go.th/province": null}}),
+        json!({"labels": {"eoffice.gdcc.go.th/province": "31"}}),
+        json!({"labels": {"eoffice.gdcc.go.th/tenant": null}}),
+        json!({"annotations": {"eoffice.gdcc.go.th/hosts": "eoffice.neighbour.go.th"}}),
+        json!({"annotations": {"eoffice.gdcc.go.th/hosts": null}}),
+    ];
+    let town = namespace("eoffice-town", json!({}));
+    for patch in patches {
+        let patch = json!({ "metadata": patch });
+        let handle = Handle::new(officer, &town).await;
+        refused(
+            "a label of ours",
+            "only the operator and the platform admins change eoffice.gdcc.go.th/",
+            || handle.try_patch(&patch),
+        )
+        .await;
+        for who in [admin, operator] {
+            let handle = Handle::new(who, &town).await;
+            allowed("a label of ours", || handle.try_patch(&patch)).await;
+        }
+    }
+    let theirs = json!({"metadata": {"labels": {"team": "x"}, "annotations": {"note": "y"}}});
+    let handle = Handle::new(officer, &town).await;
+    allowed("a label of theirs", || handle.try_patch(&theirs)).await;
+    let forged = Handle::new(
+        officer,
+        &namespace("forged", json!({"eoffice.gdcc.go.th/province": "30"})),
+    )
+    .await;
+    refused(
+        "a forged province",
+        "only the operator and the platform admins",
+        || forged.try_create(),
+    )
+    .await;
+}
+
+pub async fn acceptances_are_an_approvers(
+    Askers {
+        admin,
+        officer,
+        approver,
+        ..
+    }: &Askers,
+) {
+    let annotate = |key: &str, value: Value| {
+        let key = format!("eoffice.gdcc.go.th/{key}");
+        json!({"metadata": {"annotations": {key: value}}})
+    };
+    let subjects = [
+        (
+            json!({"apiVersion": "eoffice.gdcc.go.th/v1alpha1", "kind": "EOfficeTenant", "metadata": {"name": "town-pak-chong-3021", "namespace": "province-30"}}),
+            &["accept-class", "accept-restored", "accept-data-loss"][..],
+        ),
+        (
+            json!({"apiVersion": "eoffice.gdcc.go.th/v1alpha1", "kind": "DatabaseServer", "metadata": {"name": "pg-a"}}),
+            &["accept-identity", "take-over-from"][..],
+        ),
+        (
+            json!({"apiVersion": "eoffice.gdcc.go.th/v1alpha1", "kind": "ObjectStore", "metadata": {"name": "objects"}}),
+            &["accept-identity", "take-over-from"][..],
+        ),
+    ];
+    for (subject, keys) in &subjects {
+        let by_officer = Handle::new(officer, subject).await;
+        for key in *keys {
+            let patch = annotate(key, "x/1".into());
+            refused(key, "only approvers and platform admins may write", || {
+                by_officer.try_patch(&patch)
+            })
+            .await;
+            for who in [admin, approver] {
+                let handle = Handle::new(who, subject).await;
+                allowed(key, || handle.try_patch(&patch)).await;
+            }
+        }
+        let (key, other) = (keys[0], annotate("is-something-else", "x".into()));
+        let by_approver = Handle::new(approver, subject).await;
+        by_approver
+            .patch(&annotate(key, "x/1".into()))
+            .await
+            .unwrap();
+        allowed("another annotation beside an acceptance", || {
+            by_officer.try_patch(&other)
+        })
+        .await;
+        let (changed, none) = (annotate(key, "x/2".into()), annotate(key, Value::Null));
+        refused("a changed acceptance", "only approvers", || {
+            by_officer.try_patch(&changed)
+        })
+        .await;
+        allowed("taking an acceptance away", || by_officer.patch(&none)).await;
+    }
+}
+
+pub async fn finalizers_are_the_operators(
+    Askers {
+        officer, operator, ..
+    }: &Askers,
+) {
+    let town = json!({"apiVersion": "eoffice.gdcc.go.th/v1alpha1", "kind": "EOfficeTenant", "metadata": {"name": "town-pak-chong-3021", "namespace": "province-30"}});
+    let by_operator = Handle::new(operator, &town).await;
+    by_operator
+        .patch(&json!({"metadata": {"finalizers": ["eoffice.gdcc.go.th/close"]}}))
+        .await
+        .unwrap();
+    let by_officer = Handle::new(officer, &town).await;
+    let users = json!({"spec": {"users": 170}});
+    let without = json!({"metadata": {"finalizers": null}});
+    refused(
+        "a finalizer",
+        "the operator alone removes eoffice.gdcc.go.th/close",
+        || by_officer.try_patch(&without),
+    )
+    .await;
+    allowed("a change beside it", || by_officer.try_patch(&users)).await;
+    allowed("the operator", || by_operator.patch(&without)).await;
+}
+
+pub async fn records_are_the_operators(
+    Askers {
+        officer, operator, ..
+    }: &Askers,
+) {
+    let record = json!({
+        "apiVersion": "eoffice.gdcc.go.th/v1alpha1",
+        "kind": "TenantRecord",
+        "metadata": {"name": "record", "namespace": "eoffice-town"},
+        "spec": {
+            "installationId": "sandbox", "fingerprint": "0", "state": "live", "hosts": ["town.eoffice.example"],
+            "tenant": {"namespace": "province-30", "name": "town", "uid": "0"},
+            "frozen": {"class": "standard", "baseDomain": "eoffice.example", "store": "objects", "versioning": true,
+                       "allowDelete": false, "retain": {"days": 1, "restore": "Automatic"}},
+            "database": {"server": "pg-a", "systemIdentifier": "1", "name": "eo_0", "role": "eo_0_owner", "login": "eo_0_a", "connectionLimit": 20},
+            "storage": {"store": "objects", "storeIdentity": "1", "bucket": "eo-0-documents", "user": "eo-0"},
+            "tenantSpec": {"whatever": "is kept"},
+        },
+    });
+    let by_officer = Handle::new(officer, &record).await;
+    let sentence = "records are written by the operator only";
+    refused("a record", sentence, || by_officer.try_create()).await;
+    let by_operator = Handle::new(operator, &record).await;
+    by_operator.create().await.unwrap();
+    let retained = json!({"spec": {"state": "retained"}});
+    refused("a changed record", sentence, || {
+        by_officer.try_patch(&retained)
+    })
+    .await;
+    refused("a record's end", sentence, || by_officer.try_delete()).await;
+    by_operator.patch(&retained).await.unwrap();
+
+    // Kubernetes itself empties a namespace that the operator has deleted.
+    let town = Handle::new(operator, &namespace("eoffice-town", json!({}))).await;
+    town.delete().await.unwrap();
+    eventually(|| async {
+        match town.api.get_opt(&town.name).await? {
+            None => Ok(()),
+            Some(left) => Err(kube::Error::Service(
+                format!("still there: {:?}", left.data["status"]).into(),
+            )),
+        }
+    })
+    .await;
+}

@@ -1,0 +1,413 @@
+//! A part of the platform goes down: a condition names it, all else goes on, and all heals by itself. Another server at
+//! the same address is left alone.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use eoffice_crds::{
+    ConditionType, DATABASE_SECRET, DatabaseServer, EOfficeTenant, ObjectStore, Reason,
+    tenant_namespace,
+};
+use eoffice_tests::backends::bootstrap_sql;
+use eoffice_tests::e2e::faults::{
+    Census, backend, catalog, prove_all, record, row, says_of_ready, stands,
+};
+use eoffice_tests::e2e::security::{
+    Platform, Scenario, ask, eventually, holds, is_ready, tenant, told,
+};
+use eoffice_tests::parts::postgres::{OPERATOR, Postgres};
+use eoffice_tests::{OperatorOptions, Options, Part};
+use futures::FutureExt;
+use k8s_openapi::api::core::v1::{ResourceQuota, Secret};
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, ListParams};
+
+use ConditionType::{
+    CertificateReady, DatabaseReady, IngressReady, NamespaceReady, Ready, StorageReady,
+};
+
+/// Two tenants that stand before anything breaks, on a server each.
+const FIRST: &str = "town-first-3021";
+const SECOND: &str = "town-second-3021";
+const STORE: &str = "objects";
+
+/// Rows of the API page's table: phase, Ready, Available, Reconciling, Stalled.
+const CUT_OFF: &str = "Degraded False False True False";
+const ON_ITS_WAY: &str = "Provisioning Unknown False True False";
+const WAITING: &str = "Queued Unknown False True False";
+const STOPPED: &str = "Failed False False False True";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_named_holds_up_nothing_else_and_heals_by_itself() {
+    let options = Options {
+        // What the operator asks of a server is read from that server's own log.
+        log_statements: true,
+        ..Options::default()
+    };
+    let platform = Platform::start(options, OperatorOptions::default());
+    let platform = platform.await.unwrap();
+    let bare = bare(&platform).await.unwrap();
+    let healthy = two_tenants(&platform).await.unwrap();
+    // One after the other: each breaks what the others stand on.
+    for outage in outages(&platform) {
+        if let Err(error) = platform.all(vec![outage]).await {
+            let tenants = platform.tenants().list(&ListParams::default()).await;
+            for tenant in tenants.unwrap() {
+                println!("{}\n{}", tenant.name_any(), told(&tenant));
+            }
+            panic!("{error:#}");
+        }
+    }
+    let now = Census::take(&platform.sandbox).await.unwrap();
+    healthy.lives_on_in(&now).unwrap();
+    let tenants = now.without(&bare);
+    let named = tenants.is_what_records_name(&platform.sandbox).await;
+    named.unwrap();
+}
+
+fn outages(platform: &Platform) -> Vec<Scenario<'_>> {
+    vec![
+        (
+            "with PostgreSQL down the other planes go on",
+            postgres_is_down(platform).boxed(),
+        ),
+        (
+            "with the store down the other planes go on",
+            store_is_down(platform).boxed(),
+        ),
+        (
+            "with IAM down the other planes go on",
+            iam_is_down(platform).boxed(),
+        ),
+        (
+            "with cert-manager down the other planes go on",
+            cert_manager_is_down(platform).boxed(),
+        ),
+        (
+            "nothing is done to another PostgreSQL at the same address",
+            another_postgres_answers(platform).boxed(),
+        ),
+    ]
+}
+
+/// The backends as the operator prepared them for itself, before the first tenant.
+async fn bare(platform: &Platform) -> Result<Census> {
+    for server in &platform.sandbox.postgres {
+        let ready = ("True", Reason::AsExpected);
+        backend(&servers(platform), server.name(), ready, &[]).await?;
+    }
+    backend(&stores(platform), STORE, ("True", Reason::AsExpected), &[]).await?;
+    Census::take(&platform.sandbox).await
+}
+
+async fn two_tenants(platform: &Platform) -> Result<Census> {
+    for name in [FIRST, SECOND] {
+        platform.apply(&[tenant(name)]).await?;
+        platform.ready(name).await?;
+    }
+    let [first, second] = [server_of(platform, FIRST), server_of(platform, SECOND)];
+    ensure!(
+        first.await?.name() != second.await?.name(),
+        "two tenants are spread over two servers"
+    );
+    prove_all(&platform.sandbox, &[FIRST, SECOND]).await?;
+    Census::take(&platform.sandbox).await
+}
+
+async fn postgres_is_down(platform: &Platform) -> Result<()> {
+    let server = server_of(platform, FIRST).await?;
+    let address = format!("{}:{}", server.host(), server.port());
+    let words = [server.name(), address.as_str()];
+    server.part.kill().await;
+
+    let down = ("False", Reason::Unreachable);
+    backend(&servers(platform), server.name(), down, &words).await?;
+    let cause = (DatabaseReady, Reason::Unreachable);
+    let first = stands(&platform.tenants(), FIRST, CUT_OFF, cause, &words).await?;
+    says_of_ready(&first, &words)?;
+    others_hold(
+        &first,
+        &[NamespaceReady, StorageReady, CertificateReady, IngressReady],
+    )?;
+    is_left_in_peace(platform, SECOND).await?;
+    // It may be the one that holds data of that name: nobody knows before it can be asked.
+    let late = "town-during-postgres-3021";
+    platform.apply(&[tenant(late)]).await?;
+    let queued = (Ready, Reason::Queued);
+    stands(&platform.tenants(), late, WAITING, queued, &[server.name()]).await?;
+    kubernetes_goes_on(platform, FIRST).await?;
+    storage_goes_on(platform, FIRST).await?;
+
+    server.part.start().await?;
+    heals(platform, &[FIRST, SECOND, late]).await
+}
+
+async fn store_is_down(platform: &Platform) -> Result<()> {
+    let store = &platform.sandbox.object_store;
+    let late = "town-during-store-3021";
+    without_a_store(platform, &store.s3, store.endpoint(), late).await
+}
+
+async fn iam_is_down(platform: &Platform) -> Result<()> {
+    let store = &platform.sandbox.object_store;
+    let late = "town-during-iam-3021";
+    without_a_store(platform, &store.iam, store.iam_endpoint(), late).await
+}
+
+/// One end of the store goes down; the sentences name its address.
+async fn without_a_store(
+    platform: &Platform,
+    end: &Part,
+    endpoint: &str,
+    late: &str,
+) -> Result<()> {
+    let words = [STORE, endpoint];
+    end.kill().await;
+
+    let down = ("False", Reason::Unreachable);
+    backend(&stores(platform), STORE, down, &words).await?;
+    for name in [FIRST, SECOND] {
+        let cause = (StorageReady, Reason::Unreachable);
+        let found = stands(&platform.tenants(), name, CUT_OFF, cause, &words).await?;
+        says_of_ready(&found, &words)?;
+        others_hold(
+            &found,
+            &[
+                NamespaceReady,
+                DatabaseReady,
+                CertificateReady,
+                IngressReady,
+            ],
+        )?;
+    }
+    platform.apply(&[tenant(late)]).await?;
+    let waits = |it: &EOfficeTenant| {
+        [ON_ITS_WAY, WAITING].contains(&row(it).as_str()) && says_of_ready(it, &[STORE]).is_ok()
+    };
+    platform
+        .until(late, "one that waits for the store", waits)
+        .await?;
+    kubernetes_goes_on(platform, FIRST).await?;
+    postgres_goes_on(platform, FIRST).await?;
+
+    end.start().await?;
+    heals(platform, &[FIRST, SECOND, late]).await
+}
+
+async fn cert_manager_is_down(platform: &Platform) -> Result<()> {
+    platform.sandbox.cert_manager.part.kill().await;
+
+    let late = "town-during-cert-manager-3021";
+    platform.apply(&[tenant(late)]).await?;
+    let cause = (CertificateReady, Reason::NotIssued);
+    let words = ["certificate", "cert-manager", late];
+    let found = stands(&platform.tenants(), late, ON_ITS_WAY, cause, &words).await?;
+    says_of_ready(&found, &words)?;
+    others_hold(
+        &found,
+        &[NamespaceReady, DatabaseReady, StorageReady, IngressReady],
+    )?;
+    for name in [FIRST, SECOND] {
+        is_left_in_peace(platform, name).await?;
+    }
+    kubernetes_goes_on(platform, FIRST).await?;
+    postgres_goes_on(platform, FIRST).await?;
+    storage_goes_on(platform, FIRST).await?;
+
+    platform.sandbox.cert_manager.part.start().await?;
+    heals(platform, &[FIRST, SECOND, late]).await
+}
+
+async fn another_postgres_answers(platform: &Platform) -> Result<()> {
+    let server = server_of(platform, FIRST).await?;
+    let old = identity(server).await?;
+    server.replace_with_another().await?;
+    // The operator is let in, as a DNS entry that leads to another installation's server would let it in.
+    server.bootstrap(&bootstrap_sql()?).await?;
+    let from = std::fs::metadata(server.part.log())?.len();
+    let (new, untouched) = (identity(server).await?, catalog(server).await?);
+
+    let words = [server.name(), old.as_str(), new.as_str()];
+    let changed = Reason::IdentityChanged;
+    backend(
+        &servers(platform),
+        server.name(),
+        ("False", changed),
+        &words,
+    )
+    .await?;
+    let cause = (DatabaseReady, changed);
+    let first = stands(&platform.tenants(), FIRST, STOPPED, cause, &words).await?;
+    says_of_ready(&first, &words)?;
+    others_hold(
+        &first,
+        &[NamespaceReady, StorageReady, CertificateReady, IngressReady],
+    )?;
+    is_left_in_peace(platform, SECOND).await?;
+    let late = "town-during-another-3021";
+    platform.apply(&[tenant(late)]).await?;
+    let queued = (Ready, Reason::Queued);
+    stands(&platform.tenants(), late, WAITING, queued, &[server.name()]).await?;
+    // What asks for a new login must not be answered there, and an operator that starts anew knows the old one still.
+    let secrets: Api<Secret> = platform.within(&tenant_namespace(FIRST));
+    let secret = secrets.get(DATABASE_SECRET).await?;
+    secrets
+        .delete(DATABASE_SECRET, &DeleteParams::default())
+        .await?;
+    platform.operator.part.kill().await;
+    platform.operator.part.start().await?;
+    is_asked_again(server, 10).await?;
+    stands(&platform.tenants(), FIRST, STOPPED, cause, &words).await?;
+    ensure!(row(&platform.tenants().get(late).await?) == WAITING);
+
+    let now = catalog(server).await?;
+    ensure!(
+        now == untouched,
+        "the other server was\n{untouched:#?}\nand is\n{now:#?}"
+    );
+    for write in WRITES {
+        let found = said_since(server.part.log(), from)?;
+        let line = found.lines().find(|line| {
+            line.contains(&format!("{OPERATOR}@")) && line.to_uppercase().contains(write)
+        });
+        ensure!(
+            line.is_none(),
+            "the operator asked the other server: {line:?}"
+        );
+    }
+
+    server.bring_back().await?;
+    heals(platform, &[FIRST, SECOND, late]).await?;
+    let made_anew = secrets.get(DATABASE_SECRET).await?;
+    ensure!(made_anew.uid() != secret.uid(), "its Secret came back");
+    Ok(())
+}
+
+/// What a server is changed by, as its log has it.
+const WRITES: [&str; 7] = [
+    " CREATE ",
+    " ALTER ",
+    " DROP ",
+    " COMMENT ON",
+    " GRANT ",
+    " REVOKE ",
+    " INSERT ",
+];
+
+fn servers(platform: &Platform) -> Api<DatabaseServer> {
+    platform.cluster()
+}
+
+fn stores(platform: &Platform) -> Api<ObjectStore> {
+    platform.cluster()
+}
+
+async fn server_of<'a>(platform: &'a Platform, name: &str) -> Result<&'a Postgres> {
+    let record = record(&platform.sandbox, name).await?;
+    platform.sandbox.server(&record.database.server)
+}
+
+async fn identity(server: &Postgres) -> Result<String> {
+    let admin = server.connect("postgres").await?;
+    let asked = ask(&admin, "select system_identifier from pg_control_system()");
+    asked.await?.context("a server has an identity")
+}
+
+fn said_since(log: &Path, from: u64) -> Result<String> {
+    let mut file = std::fs::File::open(log)?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut said = Vec::new();
+    file.read_to_end(&mut said)?;
+    Ok(String::from_utf8_lossy(&said).into_owned())
+}
+
+/// Awaits that the operator has come to a server so many times more, by that server's log.
+async fn is_asked_again(server: &Postgres, times: usize) -> Result<()> {
+    let from = std::fs::metadata(server.part.log())?.len();
+    let question = "system_identifier";
+    eventually("the operator asks the server who it is", || async {
+        let said = said_since(server.part.log(), from)?;
+        let asked = said.matches(question).count();
+        ensure!(asked >= times, "it asked {asked} times");
+        Ok(())
+    })
+    .await
+}
+
+fn others_hold(found: &EOfficeTenant, parts: &[ConditionType]) -> Result<()> {
+    for part in parts {
+        ensure!(holds(found, *part), "{part} suffers:\n{}", told(found));
+    }
+    Ok(())
+}
+
+/// A tenant whom the outage does not concern is Ready, and works.
+async fn is_left_in_peace(platform: &Platform, name: &str) -> Result<()> {
+    let found = platform.tenants().get(name).await?;
+    ensure!(is_ready(&found), "{name} suffers:\n{}", told(&found));
+    prove_all(&platform.sandbox, &[name]).await
+}
+
+/// Everyone is Ready again, and what was there before still is: each tenant's own Secrets open it.
+async fn heals(platform: &Platform, names: &[&str]) -> Result<()> {
+    for name in names {
+        platform.ready(name).await?;
+    }
+    prove_all(&platform.sandbox, names).await
+}
+
+/// A quota that somebody deletes comes back.
+async fn kubernetes_goes_on(platform: &Platform, name: &str) -> Result<()> {
+    let quotas: Api<ResourceQuota> = platform.within(&tenant_namespace(name));
+    let all = ListParams::default();
+    let before = quotas.list(&all).await?.items.pop();
+    let before = before.context("a tenant has a quota")?;
+    quotas
+        .delete(&before.name_any(), &DeleteParams::default())
+        .await?;
+    eventually("the quota comes back", || async {
+        let now = quotas.get(&before.name_any()).await?;
+        ensure!(now.uid() != before.uid(), "the old one is still there");
+        Ok(())
+    })
+    .await
+}
+
+/// A connection limit that somebody loosens comes back.
+async fn postgres_goes_on(platform: &Platform, name: &str) -> Result<()> {
+    let login = record(&platform.sandbox, name).await?.database.login;
+    let admin = server_of(platform, name).await?.connect("postgres").await?;
+    let limit = format!("select rolconnlimit from pg_roles where rolname = '{login}'");
+    let before = ask(&admin, &limit).await?;
+    admin
+        .batch_execute(&format!("alter role {login} connection limit 77"))
+        .await?;
+    eventually("the connection limit comes back", || async {
+        let now = ask(&admin, &limit).await?;
+        ensure!(now == before, "it is {now:?} instead of {before:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// A policy that somebody deletes comes back.
+async fn storage_goes_on(platform: &Platform, name: &str) -> Result<()> {
+    let user = record(&platform.sandbox, name).await?.storage.user;
+    let iam = platform.sandbox.object_store.iam_admin();
+    let policies = || async {
+        let list = iam.list_user_policies().user_name(&user).send().await;
+        anyhow::Ok(list.context("list the user's policies")?.policy_names)
+    };
+    let before = policies().await?;
+    let policy = before.first().context("a user has a policy")?;
+    let delete = iam.delete_user_policy().user_name(&user);
+    delete.policy_name(policy).send().await?;
+    eventually("the policy comes back", || async {
+        let now = policies().await?;
+        ensure!(now == before, "there are {now:?}");
+        Ok(())
+    })
+    .await
+}

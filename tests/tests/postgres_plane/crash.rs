@@ -1,0 +1,149 @@
+//! The operator dies, loses replies and repeats itself at every change, and gets to the same end.
+
+use crate::bed::{Bed, Tenant, canary, door};
+use eoffice_operator::effect::Verdict;
+use eoffice_operator::postgres::{Desired, Observed, Server, audit, converge, remove, verify};
+use eoffice_operator::proof::Proof;
+use std::time::Duration;
+
+/// A lost reply leaves what a death after the change leaves, and what one before the next leaves.
+const VERDICTS: [Verdict; 3] = [Verdict::FailAfter, Verdict::HangAfter, Verdict::Twice];
+
+/// Long enough for any one call here; a death in the middle of it is as good a test.
+const DEATH: Duration = Duration::from_millis(300);
+
+/// What a fresh operator finds and finishes.
+async fn settle(bed: &Bed, desired: &Desired) -> Observed {
+    let server = Server::new(bed.address()).unwrap();
+    // What the dead one asked last may still be under way.
+    for _ in 0..50 {
+        if let Ok(settled) = converge(&server, &bed.effects, desired).await {
+            return settled.observed;
+        }
+    }
+    converge(&server, &bed.effects, desired)
+        .await
+        .unwrap()
+        .observed
+}
+
+/// The same for every tenant: names and identities left out.
+fn alike(observed: &Observed, tenant: &Tenant) -> String {
+    let stem = &tenant.record.database.name;
+    let mut observed = observed.clone();
+    observed.database.as_mut().unwrap().oid = 0;
+    for role in observed.roles.values_mut() {
+        role.oid = 0;
+        role.fingerprint = None;
+        role.comment = None;
+    }
+    observed.database.as_mut().unwrap().comment = None;
+    format!("{observed:?}").replace(stem.as_str(), "eo")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dying_at_any_change_of_the_making_leads_to_the_same_end() {
+    let bed = Bed::prepared().await;
+    let model = Tenant::new("model");
+    let (effects, counter) = door(None);
+    let made = converge(&bed.server, &effects, &model.open())
+        .await
+        .unwrap();
+    let expected = alike(&made.observed, &model);
+    let changes = counter.changes();
+    // One for each step, and one more for the verifier, which travels apart from its statement.
+    assert_eq!(changes, 11);
+
+    let mut tenants = 1;
+    for verdict in VERDICTS {
+        for at in 0..changes {
+            let tenant = Tenant::new(&format!("{verdict:?}-{at}"));
+            let (effects, _) = door(Some((at, verdict)));
+            let dying = Server::new(bed.address()).unwrap();
+            let outcome =
+                tokio::time::timeout(DEATH, converge(&dying, &effects, &tenant.open())).await;
+            if !matches!(verdict, Verdict::Twice) {
+                assert!(!matches!(outcome, Ok(Ok(_))), "{verdict:?} at {at}");
+            }
+            let observed = settle(&bed, &tenant.open()).await;
+            assert_eq!(alike(&observed, &tenant), expected, "{verdict:?} at {at}");
+            let proof = verify(&bed.effects, &bed.login(&tenant), &canary()).await;
+            assert_eq!(proof, Proof::Passed, "{verdict:?} at {at}");
+            tenants += 1;
+        }
+    }
+    let databases = bed
+        .ask("SELECT count(*)::text FROM pg_database WHERE datname LIKE 'eo\\_%'")
+        .await;
+    assert_eq!(
+        databases,
+        Some((tenants + 1).to_string()),
+        "with the canary"
+    );
+    let roles = bed
+        .ask("SELECT count(*)::text FROM pg_roles WHERE rolname LIKE 'eo\\_%'")
+        .await;
+    assert_eq!(roles, Some((tenants * 2).to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dying_at_any_change_of_the_removal_leaves_nothing_in_the_end() {
+    let bed = Bed::prepared().await;
+    let mut at = 0;
+    loop {
+        let mut finished = false;
+        for verdict in VERDICTS {
+            let mut tenant = Tenant::new(&format!("{verdict:?}-{at}"));
+            let made = converge(&bed.server, &bed.effects, &tenant.open())
+                .await
+                .unwrap();
+            tenant.record.database.oid = Some(made.observed.database.unwrap().oid.into());
+            let (effects, counter) = door(Some((at, verdict)));
+            let dying = Server::new(bed.address()).unwrap();
+            let wanted = tenant.open();
+            let outcome = remove(&dying, &effects, &wanted);
+            let _ = tokio::time::timeout(DEATH, outcome).await;
+            finished = counter.changes() <= at;
+
+            let mut last = remove(&bed.server, &bed.effects, &tenant.open()).await;
+            for _ in 0..50 {
+                if last.is_ok() {
+                    break;
+                }
+                last = remove(&bed.server, &bed.effects, &tenant.open()).await;
+            }
+            let left = last.unwrap().observed;
+            assert_eq!(left.database, None, "{verdict:?} at {at}");
+            assert!(left.roles.is_empty(), "{verdict:?} at {at}");
+        }
+        if finished {
+            break;
+        }
+        at += 1;
+    }
+    assert_eq!(at, 6, "changes of a removal");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_drop_is_finished_only_by_a_drop() {
+    let bed = Bed::prepared().await;
+    let mut tenant = Tenant::new("half");
+    let made = converge(&bed.server, &bed.effects, &tenant.open())
+        .await
+        .unwrap();
+    tenant.record.database.oid = Some(made.observed.database.unwrap().oid.into());
+    let name = tenant.record.database.name.clone();
+    bed.sql(&format!(
+        "UPDATE pg_database SET datconnlimit = -2 WHERE datname = '{name}'"
+    ))
+    .await;
+    let problem = converge(&bed.server, &bed.effects, &tenant.open())
+        .await
+        .unwrap_err();
+    assert!(problem.message.contains("interrupted"), "{problem}");
+    remove(&bed.server, &bed.effects, &tenant.open())
+        .await
+        .unwrap();
+    let seen = audit(&bed.server, &bed.effects).await.unwrap();
+    assert!(seen.database(&name).is_none());
+}

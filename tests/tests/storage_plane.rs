@@ -1,0 +1,11 @@
+//! The S3 and IAM plane on a real store.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+#[path = "storage_plane/faults.rs"]
+mod faults;
+#[path = "storage_plane/ground.rs"]
+mod ground;
+#[path = "storage_plane/life.rs"]
+mod life;
+#[path = "storage_plane/walls.rs"]
+mod walls;
