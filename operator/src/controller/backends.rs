@@ -84,38 +84,28 @@ pub trait Tended: Send + Sync + Sized + 'static {
     fn report(&self, world: &World) -> impl Future<Output = Result<(), Problem>> + Send;
 }
 
-/// Keeps one task for each backend, and wakes it when its resource changes.
+/// Keeps one task for each backend, and wakes it when its resource changes. The events are those of
+/// [`kept`](super::watch::kept): an object is in the store by the time it is spoken of.
 pub async fn supervise<T: Tended>(events: impl Stream<Item = Event<T::Object>>, world: Arc<World>) {
     let mut tasks: HashMap<String, (Arc<Notify>, JoinHandle<()>)> = HashMap::new();
-    let mut listed = Vec::new();
     let mut events = pin!(events);
     while let Some(event) = events.next().await {
-        let names = match event {
-            Event::Init => {
-                listed.clear();
-                continue;
-            }
-            // A list can be read only when it is whole: a task that began now would find nothing, and end.
-            Event::InitApply(object) => {
-                listed.push(object.name_any());
-                continue;
-            }
-            Event::InitDone => std::mem::take(&mut listed),
-            Event::Apply(object) | Event::Delete(object) => vec![object.name_any()],
+        let (Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) = event
+        else {
+            continue;
         };
+        let name = object.name_any();
         tasks.retain(|_, (_, task)| !task.is_finished());
-        for name in names {
-            match tasks.get(&name) {
-                Some((wake, _)) => wake.notify_one(),
-                None => {
-                    let wake = Arc::new(Notify::new());
-                    let task = tokio::spawn(tend::<T>(
-                        name.clone(),
-                        Arc::clone(&world),
-                        Arc::clone(&wake),
-                    ));
-                    tasks.insert(name, (wake, task));
-                }
+        match tasks.get(&name) {
+            Some((wake, _)) => wake.notify_one(),
+            None => {
+                let wake = Arc::new(Notify::new());
+                let task = tokio::spawn(tend::<T>(
+                    name.clone(),
+                    Arc::clone(&world),
+                    Arc::clone(&wake),
+                ));
+                tasks.insert(name, (wake, task));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::canonical::{Fingerprint, canonical, fingerprint};
 use super::{Kind, ObjectKey, certificate, guards, ingress, namespace};
-use eoffice_crds::{TLS_SECRET, TenantClassSpec, labels, tenant_namespace};
+use eoffice_crds::{TLS_SECRET, TenantClassSpec, labels};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -138,9 +138,4 @@ pub fn front(wanted: &Wanted) -> Vec<Child> {
     } else {
         Vec::new()
     }
-}
-
-/// Whether this namespace's name is that of a tenant's own namespace.
-pub fn is_namespace_of(namespace: &str, tenant: &str) -> bool {
-    namespace == tenant_namespace(tenant)
 }
