@@ -2,7 +2,6 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// An enum whose variants are exactly the words that appear in the API.
 macro_rules! words {
@@ -21,13 +20,15 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
     };
 }
+
+pub(crate) use words;
 
 words! {
     /// The type of a condition.
@@ -50,6 +51,10 @@ words! {
         Verified,
         /// Nothing differs from what was asked.
         Synced,
+        /// Changes are stopped by a person; observing goes on.
+        Paused,
+        /// Something that would close, delete or move it waits, with others like it, for a person.
+        Held,
         /// The operator is at work on it (kstatus).
         Reconciling,
         /// Only a person can help (kstatus).
@@ -130,12 +135,22 @@ words! {
         Corrected,
         /// Something differs and is not put right.
         Drifted,
+        /// Another writer keeps changing the same thing back.
+        Contested,
+        /// A person stopped changes.
+        Paused,
+        /// It waits in a batch for a person's decision.
+        Held,
+        /// It waits a short time, so that a mass of the same would be seen before the first is done.
+        Delayed,
         /// The spec cannot be carried out.
         InvalidSpec,
         /// It cannot leave: others use it.
         InUse,
         /// The deletion policy is not allowed by the class.
         DeleteNotAllowed,
+        /// A plan is answered.
+        Planned,
     }
 }
 

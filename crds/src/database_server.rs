@@ -147,6 +147,10 @@ pub struct DatabaseServerStatus {
     /// Sum of the tenants' connection limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<i64>,
+    /// Databases and roles marked as a living tenant's that no record names; the first 20. They are never
+    /// removed by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orphans: Vec<String>,
     /// Ready: reachable, the pinned one, and able to take tenants.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]

@@ -10,6 +10,8 @@
 
 mod conditions;
 mod database_server;
+mod drift;
+mod fleet_hold;
 mod names;
 mod object_store;
 mod province;
@@ -17,6 +19,7 @@ mod rules;
 mod schema;
 mod tenant;
 mod tenant_class;
+mod tenant_plan;
 mod tenant_record;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -24,11 +27,14 @@ mod tests;
 
 pub use conditions::*;
 pub use database_server::*;
+pub use drift::*;
+pub use fleet_hold::*;
 pub use names::*;
 pub use object_store::*;
 pub use province::*;
 pub use tenant::*;
 pub use tenant_class::*;
+pub use tenant_plan::*;
 pub use tenant_record::*;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -42,6 +48,8 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         DatabaseServer::crd(),
         ObjectStore::crd(),
         TenantRecord::crd(),
+        TenantPlan::crd(),
+        FleetHold::crd(),
     ]
     .into_iter()
     .map(schema::finish)

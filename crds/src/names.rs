@@ -41,6 +41,11 @@ pub mod annotations {
     pub const ACCEPT_IDENTITY: &str = "eoffice.gdcc.go.th/accept-identity";
     /// On an EOfficeTenant: a frozen class change accepted, `<class>/<hash>`.
     pub const ACCEPT_CLASS: &str = "eoffice.gdcc.go.th/accept-class";
+    /// On an EOfficeTenant or TenantClass: `"true"` stops every change; observing goes on.
+    pub const PAUSED: &str = "eoffice.gdcc.go.th/paused";
+    /// On an EOfficeTenant: looked at and proved afresh whenever its value changes. Answered in
+    /// status.lastHandledReconcileAt.
+    pub const RECONCILE_REQUESTED_AT: &str = "eoffice.gdcc.go.th/reconcile-requested-at";
     /// On an EOfficeTenant: restored data accepted, `<name>/<new identity>`.
     pub const ACCEPT_RESTORED: &str = "eoffice.gdcc.go.th/accept-restored";
     /// On an EOfficeTenant: a loss of data accepted, `<name>/<lost identity>`.

@@ -91,6 +91,13 @@ pub struct ObjectStoreStatus {
     /// Tenants' users in its IAM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<i64>,
+    /// Of the buckets, the retained ones, whose tenants have left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained: Option<i64>,
+    /// Buckets and users marked as a living tenant's that no record names; the first 20. They are never
+    /// removed by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orphans: Vec<String>,
     /// Ready: reachable, the pinned one, and able to take tenants.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]

@@ -1,6 +1,6 @@
 //! `EOfficeTenant`: one agency.
 
-use crate::{FrozenClass, rules, schema};
+use crate::{Drift, DriftPolicies, FrozenClass, rules, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Users", type_ = "integer", json_path = ".spec.users", priority = "1"),
     printcolumn(name = "Server", type_ = "string", json_path = ".status.database.server", priority = "1"),
     printcolumn(name = "Drift", type_ = "string", json_path = r#".status.conditions[?(@.type=="Synced")].reason"#, priority = "1"),
+    printcolumn(name = "Paused", type_ = "string", json_path = r#".status.conditions[?(@.type=="Paused")].status"#, priority = "1"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("self.metadata.name.size() <= 40").message("the name of a tenant has at most 40 characters: choose a shorter slug such as town-pak-chong-3021"),
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("the name of a tenant is a DNS label: lower-case letters, digits and '-', beginning with a letter, without dots")
@@ -69,6 +70,9 @@ pub struct EOfficeTenantSpec {
     /// Choices about the database, within the class's limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseOptions>,
+    /// What is done about drift, plane by plane, where it is not what the class says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_policy: Option<DriftPolicies>,
 }
 
 /// A government body that gets one tenant.
@@ -242,6 +246,16 @@ pub struct EOfficeTenantStatus {
     /// The tenant's record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record_ref: Option<ObjectRef>,
+    /// A frozen class change that waits: what the annotation accept-class has to say for it to be taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_change: Option<String>,
+    /// The newest ten differences that somebody else made, and what became of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub drift: Vec<Drift>,
+    /// The last value of the annotation reconcile-requested-at that was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
 }
 
 /// The tenant's database, for people and applications.

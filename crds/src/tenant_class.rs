@@ -1,6 +1,6 @@
 //! `TenantClass`: what the platform offers, and the values of it that are frozen in a tenant.
 
-use crate::{rules, schema};
+use crate::{DriftPolicies, rules, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -62,6 +62,9 @@ pub struct TenantClassSpec {
     /// Whether tenants may ask for deletionPolicy Delete. Never together with storage.retention. Frozen in each tenant.
     #[serde(default)]
     pub allow_delete: bool,
+    /// What is done about drift, plane by plane. Absent: it is put right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_policy: Option<DriftPolicies>,
 }
 
 /// The database each tenant of a class gets.

@@ -1,6 +1,6 @@
 //! `TenantRecord`: a tenant's memory, and its tombstone after it has left.
 
-use crate::{EOfficeTenantSpec, FrozenClass, schema};
+use crate::{EOfficeTenantSpec, FrozenClass, Settled, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -67,6 +67,9 @@ pub struct TenantRecordSpec {
     pub database: RecordedDatabase,
     /// Where the documents are.
     pub storage: RecordedStorage,
+    /// What each plane was last brought to.
+    #[serde(default, skip_serializing_if = "Settled::is_empty")]
+    pub settled: Settled,
     /// When the tenant was first proved by use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified_at: Option<Time>,
@@ -130,6 +133,9 @@ pub struct RecordedDatabase {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub oid: Option<i64>,
+    /// Identities that a person accepted as lost or replaced, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub superseded: Vec<i64>,
 }
 
 /// Where a tenant's documents are.
@@ -152,4 +158,7 @@ pub struct RecordedStorage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub bucket_identity: Option<String>,
+    /// Identities that a person accepted as lost or replaced, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub superseded: Vec<String>,
 }

@@ -192,6 +192,7 @@ impl Tended for DatabaseBackend {
             connections: counts
                 .map(|counts| counts.connections)
                 .or(before.connections),
+            orphans: before.orphans.clone(),
             conditions: vec![condition(
                 &before.conditions,
                 ready,

@@ -278,6 +278,8 @@ impl Tended for StorageBackend {
             users: counts
                 .and_then(|counts| i64::try_from(counts.users.len()).ok())
                 .or(before.users),
+            retained: before.retained,
+            orphans: before.orphans.clone(),
             conditions: vec![condition(
                 &before.conditions,
                 ready,

@@ -7,8 +7,8 @@ use crate::tenant::parse::Tenant;
 use crate::tenant::placement::{Candidate, choose};
 use crate::tenant::registry::Registry;
 use eoffice_crds::{
-    FrozenClass, Reason, RecordState, RecordedDatabase, RecordedStorage, Restore, TenantRecordSpec,
-    TenantRef,
+    FrozenClass, Reason, RecordState, RecordedDatabase, RecordedStorage, Restore, Settled,
+    TenantRecordSpec, TenantRef,
 };
 
 /// What a tenant without a record is given its first one from.
@@ -158,6 +158,7 @@ pub fn begin(
             login: names.login,
             connection_limit: tenant.connection_limit,
             oid: witness(&look.bucket_mark).and_then(|oid| oid.parse().ok()),
+            superseded: Vec::new(),
         },
         storage: RecordedStorage {
             store: frozen.store.clone(),
@@ -165,8 +166,10 @@ pub fn begin(
             bucket: names.bucket,
             user: names.user,
             bucket_identity: witness(&look.database_mark),
+            superseded: Vec::new(),
         },
         frozen,
+        settled: Settled::new(),
         verified_at: None,
         tenant_spec: tenant.object.spec.clone(),
         retained_at: None,

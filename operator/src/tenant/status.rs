@@ -56,6 +56,8 @@ pub fn nature(reason: Reason) -> Nature {
         | Reason::Closing
         | Reason::NotIssued
         | Reason::Waiting
+        | Reason::Delayed
+        | Reason::Planned
         | Reason::Corrected => Nature::Progress,
         Reason::BackendError
         | Reason::Unreachable
@@ -84,6 +86,9 @@ pub fn nature(reason: Reason) -> Nature {
         | Reason::CredentialsInvalid
         | Reason::InvalidSpec
         | Reason::InUse
+        | Reason::Contested
+        | Reason::Paused
+        | Reason::Held
         | Reason::DeleteNotAllowed => Nature::Person,
     }
 }
