@@ -46,6 +46,8 @@ pub mod annotations {
     /// On an EOfficeTenant: looked at and proved afresh whenever its value changes. Answered in
     /// status.lastHandledReconcileAt.
     pub const RECONCILE_REQUESTED_AT: &str = "eoffice.gdcc.go.th/reconcile-requested-at";
+    /// On the operator's lease: a JSON object with the time of the last full audit of each server and store.
+    pub const AUDITS: &str = "eoffice.gdcc.go.th/audits";
     /// On an EOfficeTenant: restored data accepted, `<name>/<new identity>`.
     pub const ACCEPT_RESTORED: &str = "eoffice.gdcc.go.th/accept-restored";
     /// On an EOfficeTenant: a loss of data accepted, `<name>/<lost identity>`.

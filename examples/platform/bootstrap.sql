@@ -25,26 +25,33 @@ REVOKE CONNECT, TEMPORARY ON DATABASE template1 FROM PUBLIC;
 GRANT CONNECT, TEMPORARY ON DATABASE postgres TO eoffice_operator;
 
 -- A tenant can change its own password. The operator finds that out by this function, the only one that looks at
--- passwords: it answers a hash of the stored verifier, and only for roles that bear the operator's mark, have no
--- privilege of their own, and are administered by the one who asks.
+-- passwords: it answers a hash of each stored verifier, and only for roles that bear the operator's mark, have no
+-- privilege of their own, and are administered by the one who asks. One call answers for all of them, or for those
+-- among the names given.
 CREATE SCHEMA IF NOT EXISTS eoffice;
 REVOKE ALL ON SCHEMA eoffice FROM PUBLIC;
 GRANT USAGE ON SCHEMA eoffice TO eoffice_operator;
 
-CREATE OR REPLACE FUNCTION eoffice.password_fingerprint(role oid) RETURNS text
-LANGUAGE sql STABLE STRICT SECURITY DEFINER
+DROP FUNCTION IF EXISTS eoffice.password_fingerprint(oid);
+CREATE OR REPLACE FUNCTION eoffice.password_fingerprints(among name[] DEFAULT NULL)
+RETURNS TABLE (role oid, fingerprint text)
+LANGUAGE sql STABLE SECURITY DEFINER ROWS 2000
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT encode(sha256(convert_to(a.rolpassword, 'UTF8')), 'hex')
+    SELECT a.oid, encode(sha256(convert_to(a.rolpassword, 'UTF8')), 'hex')
     FROM pg_authid a
-    WHERE a.oid = role
-      AND a.rolname LIKE 'eo\_%'
-      AND shobj_description(a.oid, 'pg_authid') LIKE 'eoffice:%'
+    WHERE a.rolname LIKE 'eo\_%'
+      AND (among IS NULL OR a.rolname = ANY (among))
+      AND a.rolpassword IS NOT NULL
       AND NOT (a.rolsuper OR a.rolcreatedb OR a.rolcreaterole OR a.rolreplication OR a.rolbypassrls)
-      AND EXISTS (
-          SELECT FROM pg_auth_members m JOIN pg_authid asking ON asking.oid = m.member
-          WHERE m.roleid = a.oid AND asking.rolname = session_user AND m.admin_option
+      AND a.oid IN (
+          SELECT c.objoid FROM pg_shdescription c
+          WHERE c.classoid = 'pg_authid'::regclass AND c.description LIKE 'eoffice:%'
+      )
+      AND a.oid IN (
+          SELECT m.roleid FROM pg_auth_members m JOIN pg_authid asking ON asking.oid = m.member
+          WHERE asking.rolname = session_user AND m.admin_option
       )
 $$;
-REVOKE ALL ON FUNCTION eoffice.password_fingerprint(oid) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION eoffice.password_fingerprint(oid) TO eoffice_operator;
+REVOKE ALL ON FUNCTION eoffice.password_fingerprints(name[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION eoffice.password_fingerprints(name[]) TO eoffice_operator;

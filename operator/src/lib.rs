@@ -4,6 +4,11 @@
 //! `apply` reach outside, and always through [`effect`]. Each plane has a folder with the same
 //! verbs; [`tenant`] alone composes them.
 
+// A look at a tenant is one future with the futures of four SDKs within it.
+#![recursion_limit = "256"]
+
+pub mod audit;
+pub mod breaker;
 pub mod controller;
 pub mod effect;
 pub mod identity;

@@ -31,6 +31,18 @@ impl<S> Change<S> {
     }
 }
 
+/// What is to be done, and what stands in the way of the rest: where no plan can be made, access that should end
+/// ends all the same.
+pub fn closed_at_least<S>(
+    plan: Result<Vec<Change<S>>, Problem>,
+    close: impl FnOnce() -> Vec<Change<S>>,
+) -> (Vec<Change<S>>, Option<Problem>) {
+    match plan {
+        Ok(changes) => (changes, None),
+        Err(problem) => (close(), Some(problem)),
+    }
+}
+
 /// One thing that is not as it should be. It never holds a secret: a fingerprint at most.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
@@ -113,8 +125,27 @@ impl Difference {
 pub trait Gate: Send + Sync {
     /// Whether a change with these differences may be made now.
     fn allows(&self, differences: &[Difference]) -> bool;
+    /// A change with these differences cannot be made, because one that comes before it may not.
+    fn skipped(&self, _: &[Difference]) {}
     /// A change with these differences was made.
     fn made(&self, differences: &[Difference]);
+    /// Whether something may be renewed that is due from time to time, and is nobody's doing.
+    fn may_renew(&self, differences: &[Difference]) -> bool {
+        self.allows(differences)
+    }
+    /// It was renewed.
+    fn renewed(&self, differences: &[Difference]) {
+        self.made(differences);
+    }
+}
+
+/// Every change may be made, and nobody listens.
+impl Gate for () {
+    fn allows(&self, _: &[Difference]) -> bool {
+        true
+    }
+
+    fn made(&self, _: &[Difference]) {}
 }
 
 /// Data that a witness names and that is gone or was replaced.

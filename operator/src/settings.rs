@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Provisions e-Office tenants on shared backends and keeps them as they were asked for.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "eoffice-operator", version)]
+#[command(name = "eoffice-operator", version, args_override_self = true)]
 pub struct Settings {
     /// This installation's name: the same after a cluster is rebuilt, different for every other
     /// installation that shares a backend. It can never be changed.
@@ -33,9 +33,9 @@ pub struct Settings {
     #[arg(long, env = "EOFFICE_IDENTITY")]
     pub identity: Option<String>,
     /// How often each PostgreSQL server is looked at.
-    #[arg(long, env = "EOFFICE_POSTGRES_INTERVAL", default_value = "60s", value_parser = duration)]
+    #[arg(long, env = "EOFFICE_POSTGRES_INTERVAL", default_value = "30s", value_parser = duration)]
     pub postgres_interval: Duration,
-    /// How often each store's buckets and users are listed, and a share of the tenants in it looked at closely.
+    /// How often each store's buckets and users are listed.
     #[arg(long, env = "EOFFICE_STORAGE_INTERVAL", default_value = "60s", value_parser = duration)]
     pub storage_interval: Duration,
     /// Within what time every tenant of a store is looked at closely.
@@ -44,6 +44,22 @@ pub struct Settings {
     /// How often each tenant's credentials are tried.
     #[arg(long, env = "EOFFICE_VERIFY_INTERVAL", default_value = "3600s", value_parser = duration)]
     pub verify_interval: Duration,
+    /// With more tenants than this, or the share below where that is more, that would be closed, deleted, moved or
+    /// lose a credential within the window, all wait for a person.
+    #[arg(long, env = "EOFFICE_BREAKER_LIMIT", default_value_t = 5)]
+    pub breaker_limit: u16,
+    /// The same as a share of all tenants, in percent.
+    #[arg(long, env = "EOFFICE_BREAKER_PERCENT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=100))]
+    pub breaker_percent: u16,
+    /// Within what time they are counted.
+    #[arg(long, env = "EOFFICE_BREAKER_WINDOW", default_value = "10m", value_parser = duration)]
+    pub breaker_window: Duration,
+    /// How long a deletion, or a change that comes from a class, a server or a store, waits after it was seen.
+    #[arg(long, env = "EOFFICE_BREAKER_DELAY", default_value = "30s", value_parser = duration)]
+    pub breaker_delay: Duration,
+    /// How long an answered TenantPlan is kept.
+    #[arg(long, env = "EOFFICE_PLAN_KEPT", default_value = "1h", value_parser = duration)]
+    pub plan_kept: Duration,
     /// How many tenants are worked on at once.
     #[arg(long, env = "EOFFICE_CONCURRENCY", default_value_t = 16)]
     pub concurrency: u16,

@@ -1,11 +1,13 @@
 //! Logs, metrics and health.
 
+use crate::plan::Difference;
 use crate::settings::LogFormat;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
-use eoffice_crds::Phase;
+use eoffice_crds::{DriftAction, Phase, Plane};
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -13,10 +15,12 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -50,6 +54,17 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BackendLabels {
+    backend: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DriftLabels {
+    plane: &'static str,
+    action: &'static str,
+}
+
 /// Labels of the gauge of tenants.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct TenantLabels {
@@ -65,6 +80,12 @@ pub struct Metrics {
     reconciles: Family<OutcomeLabels, Counter>,
     seconds: Histogram,
     tenants: Family<TenantLabels, Gauge>,
+    drift: Family<DriftLabels, Counter>,
+    repair: Histogram,
+    audits: Arc<Mutex<BTreeMap<String, Timestamp>>>,
+    audit_age: Family<BackendLabels, Gauge<f64, AtomicU64>>,
+    held_batches: Gauge,
+    held_tenants: Gauge,
 }
 
 impl Metrics {
@@ -74,6 +95,12 @@ impl Metrics {
             reconciles: Family::default(),
             seconds: Histogram::new([0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 60.0]),
             tenants: Family::default(),
+            drift: Family::default(),
+            audits: Arc::default(),
+            audit_age: Family::default(),
+            repair: Histogram::new([0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0, 1800.0]),
+            held_batches: Gauge::default(),
+            held_tenants: Gauge::default(),
         };
         registry.register(
             "eoffice_reconciles",
@@ -90,7 +117,81 @@ impl Metrics {
             "Tenants by phase and province",
             metrics.tenants.clone(),
         );
+        registry.register(
+            "eoffice_drift",
+            "Differences that somebody else made, by plane and by what became of them",
+            metrics.drift.clone(),
+        );
+        registry.register(
+            "eoffice_drift_repair_seconds",
+            "Time from a change, where it is known, to its repair",
+            metrics.repair.clone(),
+        );
+        registry.register(
+            "eoffice_audit_age_seconds",
+            "Time since everything on a server or in a store was looked at",
+            metrics.audit_age.clone(),
+        );
+        registry.register(
+            "eoffice_breaker_open",
+            "Batches of closings, deletions and moves that wait for a person",
+            metrics.held_batches.clone(),
+        );
+        registry.register(
+            "eoffice_held_tenants",
+            "Tenants in batches that wait for a person",
+            metrics.held_tenants.clone(),
+        );
         metrics
+    }
+
+    /// Everything on a server or in a store was looked at, so long ago.
+    pub fn audited(&self, backend: &str, ago: Duration) {
+        let ago = SignedDuration::try_from(ago).unwrap_or_default();
+        if let Ok(at) = Timestamp::now().checked_sub(ago) {
+            self.lock_audits().insert(backend.to_owned(), at);
+        }
+    }
+
+    /// A server or store is gone.
+    pub fn no_audits_of(&self, backend: &str) {
+        self.lock_audits().remove(backend);
+    }
+
+    /// When everything on each server and in each store was looked at last.
+    pub fn audits(&self) -> BTreeMap<String, Timestamp> {
+        self.lock_audits().clone()
+    }
+
+    fn lock_audits(&self) -> MutexGuard<'_, BTreeMap<String, Timestamp>> {
+        self.audits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn age_audits(&self) {
+        self.audit_age.clear();
+        for (backend, at) in self.audits() {
+            let age = Timestamp::now().duration_since(at).as_secs_f64();
+            self.audit_age
+                .get_or_create(&BackendLabels { backend })
+                .set(age);
+        }
+    }
+
+    /// Counts a difference that somebody else made.
+    pub fn drifted(&self, plane: Plane, action: DriftAction) {
+        let (plane, action) = (plane.as_str(), action.as_str());
+        self.drift
+            .get_or_create(&DriftLabels { plane, action })
+            .inc();
+    }
+
+    /// Counts the time to a repair, where it is known when the difference was made.
+    pub fn repaired(&self, difference: &Difference) {
+        let at = difference.actor.as_ref().and_then(|actor| actor.at);
+        if let Some(at) = at {
+            let took = Timestamp::now().duration_since(at);
+            self.repair.observe(took.as_secs_f64().max(0.0));
+        }
     }
 
     /// Counts one look at a tenant.
@@ -100,6 +201,13 @@ impl Metrics {
             .get_or_create(&OutcomeLabels { outcome })
             .inc();
         self.seconds.observe(seconds);
+    }
+
+    /// Says how many batches, and tenants in them, wait for a person.
+    pub fn breaker(&self, batches: usize, tenants: usize) {
+        for (gauge, number) in [(&self.held_batches, batches), (&self.held_tenants, tenants)] {
+            gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
+        }
     }
 
     fn count_tenants(&self, tenants: impl Iterator<Item = (Option<Phase>, String)>) {
@@ -173,6 +281,7 @@ async fn readyz(State(health): State<Health>) -> (StatusCode, &'static str) {
 
 async fn metrics(State(health): State<Health>) -> (StatusCode, String) {
     health.metrics.count_tenants((health.census)().into_iter());
+    health.metrics.age_audits();
     let mut text = String::new();
     match encode(&mut text, &health.registry) {
         Ok(()) => (StatusCode::OK, text),

@@ -25,7 +25,7 @@ pub mod sandbox;
 pub mod toolchain;
 
 pub use ground::Ground;
-pub use operator::{Operator, OperatorOptions};
+pub use operator::{BreakerOptions, Operator, OperatorOptions};
 pub use part::Part;
 pub use progress::Progress;
 pub use sandbox::{Options, Sandbox};

@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -81,11 +82,32 @@ fn set_by_cargo() -> Vec<OsString> {
         .collect()
 }
 
+/// When the operator holds a mass of deletions and the like.
+#[derive(Clone, Debug)]
+pub struct BreakerOptions {
+    /// With more tenants than this within ten minutes, all are held.
+    pub limit: u16,
+    /// How long each waits, so that the others are seen.
+    pub delay: Duration,
+}
+
+impl Default for BreakerOptions {
+    /// In a hurry, and never too many: for tests of anything else.
+    fn default() -> Self {
+        Self {
+            limit: 1000,
+            delay: Duration::from_millis(200),
+        }
+    }
+}
+
 /// How an operator is started.
 #[derive(Clone, Debug, Default)]
 pub struct OperatorOptions {
     /// More arguments, such as `--postgres-interval=1s`.
     pub args: Vec<String>,
+    /// Its breaker.
+    pub breaker: BreakerOptions,
     /// Variables of its environment, such as `RUST_LOG`.
     pub env: Vec<(String, String)>,
     /// Another identity than its own, to run several at once.
@@ -113,6 +135,8 @@ impl Operator {
             format!("--lease-namespace={NAMESPACE}"),
             format!("--lease-name={LEASE}"),
             format!("--identity={identity}"),
+            format!("--breaker-limit={}", options.breaker.limit),
+            format!("--breaker-delay={}ms", options.breaker.delay.as_millis()),
         ]
         .map(OsString::from)
         .into();

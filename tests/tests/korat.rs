@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result, ensure};
 use eoffice_tests::e2e::core::{Counts, korat, kubectl, looked_again, names, unchanged, versions};
 use eoffice_tests::e2e::security::Platform;
-use eoffice_tests::parts::audit::Write;
+use eoffice_tests::parts::audit::Request;
 use eoffice_tests::proof::{self, Credentials};
 use eoffice_tests::{OperatorOptions, Options, apply};
 use futures::FutureExt;
@@ -213,7 +213,7 @@ impl<'a> Korat<'a> {
             }
         }
         let known = [
-            "access", "le", "outcome", "phase", "plane", "province", "verb",
+            "access", "action", "backend", "le", "outcome", "phase", "plane", "province", "verb",
         ];
         let labels: Vec<&str> = values.keys().copied().collect();
         ensure!(
@@ -230,6 +230,8 @@ impl<'a> Korat<'a> {
             "{:?}",
             values["phase"]
         );
+        let backends = BTreeSet::from(["objects", "pg-a", "pg-b"]);
+        ensure!(values["backend"] == backends, "{:?}", values["backend"]);
         let active = [("phase", "Active"), ("province", "30")];
         ensure!(counts.sum("eoffice_tenants", &active) == 20.0);
         ensure!(counts.sum("eoffice_reconciles_total", &[]) >= 20.0);
@@ -269,7 +271,7 @@ impl Steady {
     async fn holds(&self, platform: &Platform) -> Result<()> {
         let now = Self::of(platform).await?;
         unchanged(&self.versions, &now.versions)?;
-        let since: Vec<Write> = written(platform)?.split_off(self.written);
+        let since: Vec<Request> = written(platform)?.split_off(self.written);
         ensure!(since.is_empty(), "the API server was asked for {since:?}");
         ensure!(
             now.changes == self.changes,
@@ -282,7 +284,7 @@ impl Steady {
 }
 
 /// What the operator asked the API server to write, but its lease.
-fn written(platform: &Platform) -> Result<Vec<Write>> {
+fn written(platform: &Platform) -> Result<Vec<Request>> {
     let mut writes = platform.sandbox.control_plane.writes()?;
     writes.retain(|it| {
         it.user.starts_with("system:serviceaccount:eoffice-system:") && it.resource != "leases"

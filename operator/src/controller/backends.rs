@@ -1,21 +1,27 @@
 //! The shared backends as the last look found them, and the tasks that look.
 
+mod contact;
+
 use super::world::World;
+use crate::identity::Claim;
 use crate::plan::Problem;
-use eoffice_crds::{ConditionType, TenantRecordSpec, finalizers};
+use eoffice_crds::{ConditionType, ObjectRef, TenantRecordSpec, finalizers};
 use futures::{Stream, StreamExt};
+use kube::core::object::HasSpec;
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 pub use super::servers::DatabaseBackend;
 pub use super::stores::StorageBackend;
+pub use contact::Contact;
 
 /// All backends of one kind by name.
 pub struct Fleet<T> {
@@ -49,18 +55,21 @@ impl<T> Fleet<T> {
     }
 }
 
-/// Which tenants a look at a backend concerns.
-pub enum Touched {
-    /// Those whose objects there changed, by name.
-    Some(Vec<String>),
-    /// All that are on it, for it came or went.
-    All,
-}
-
 /// A backend that is looked at regularly.
 pub trait Tended: Send + Sync + Sized + 'static {
     /// Its resource.
-    type Object: Resource<DynamicType = ()> + Clone + Send + Sync + 'static;
+    type Object: Resource<DynamicType = ()>
+        + HasSpec<Spec: PartialEq>
+        + Clone
+        + Send
+        + Sync
+        + 'static;
+    /// The way to it.
+    type Handle: Clone + Send + Sync;
+    /// What says which one it is, and what it can do.
+    type Facts: Clone + PartialEq + Send + Sync;
+    /// What a look at all of it finds.
+    type Found: Send;
     /// The part of a tenant that stands on it.
     const PART: ConditionType;
 
@@ -70,18 +79,47 @@ pub trait Tended: Send + Sync + Sized + 'static {
     fn object(world: &World, name: &str) -> Option<Arc<Self::Object>>;
     /// How often it is looked at.
     fn interval(world: &World) -> Duration;
-    /// Looks at it.
-    fn look(
-        world: &World,
-        object: Arc<Self::Object>,
-        before: Option<Arc<Self>>,
-    ) -> impl Future<Output = Self> + Send;
-    /// Whom the difference between two looks concerns.
-    fn touched(&self, world: &World, before: Option<&Self>) -> Touched;
+    /// The Secret with the admin's credentials.
+    fn admin(object: &Self::Object) -> &ObjectRef;
+    /// The identity that is pinned in its status.
+    fn pinned(object: &Self::Object) -> Option<String>;
     /// Whether a record names the backend of this name.
     fn holds(record: &TenantRecordSpec, name: &str) -> bool;
+
+    /// Makes a way to it; answers with its CA too, PEM.
+    fn connect(
+        world: &World,
+        object: &Self::Object,
+    ) -> impl Future<Output = Result<(Self::Handle, Option<String>), Problem>> + Send;
+    /// Makes sure which one it is, and looks at all of it.
+    fn look(
+        world: &World,
+        object: &Self::Object,
+        handle: &Self::Handle,
+        claim: &Claim,
+    ) -> impl Future<Output = Result<(Self::Facts, Self::Found), Problem>> + Send;
+    /// Puts together what is known of it now. Without anything found, what was seen last stays known.
+    fn know(
+        world: &World,
+        contact: Contact<Self>,
+        found: Option<Self::Found>,
+        before: Option<&Self>,
+    ) -> impl Future<Output = Self> + Send;
+
+    /// How contact with it stands.
+    fn contact(&self) -> &Contact<Self>;
+    /// When all of it was looked at last.
+    fn seen(&self) -> Option<Instant> {
+        self.contact().seen
+    }
+    /// The tenants for whom something changed since.
+    fn changed(&self, world: &World, before: &Self) -> Vec<String>;
     /// Brings its status and finalizer up to date.
     fn report(&self, world: &World) -> impl Future<Output = Result<(), Problem>> + Send;
+    /// What is done besides, all the time.
+    fn patrol(_world: &World, _name: &str) -> impl Future<Output = Infallible> + Send {
+        std::future::pending()
+    }
 }
 
 /// Keeps one task for each backend, and wakes it when its resource changes. The events are those of
@@ -113,41 +151,56 @@ pub async fn supervise<T: Tended>(events: impl Stream<Item = Event<T::Object>>, 
 
 /// Looks at one backend until its resource is gone.
 async fn tend<T: Tended>(name: String, world: Arc<World>, wake: Arc<Notify>) {
-    while let Some(object) = T::object(&world, &name) {
-        let generation = object.meta().generation;
-        let before = T::fleet(&world).get(&name);
-        let now = Arc::new(T::look(&world, object, before.clone()).await);
-        let touched = now.touched(&world, before.as_deref());
-        T::fleet(&world).put(&name, Some(Arc::clone(&now)));
-        world.backend_seen.notify_one();
-        wake_tenants::<T>(&world, &name, touched);
-        if let Err(problem) = now.report(&world).await {
-            tracing::warn!(backend = name, %problem, "the status of a backend could not be written");
-        }
-        rest::<T>(&world, &name, generation, &wake).await;
+    tokio::select! {
+        () = keep_looking::<T>(&name, &world, &wake) => {}
+        never = T::patrol(&world, &name) => match never {},
     }
     T::fleet(&world).put(&name, None);
+    world.metrics.no_audits_of(&name);
 }
 
-/// Asks for a look at the tenants concerned. Where the backend itself came or went, their waits end.
-fn wake_tenants<T: Tended>(world: &World, name: &str, touched: Touched) {
-    let tenants = match touched {
-        Touched::Some(tenants) => tenants,
-        Touched::All => {
-            world.push_waiting();
-            let on_it: Vec<String> = world.records.with(|registry| {
-                let records = registry.records().filter(|record| T::holds(record, name));
-                records.map(|record| record.tenant.name.clone()).collect()
-            });
-            for tenant in &on_it {
-                world.memory.clear(tenant, T::PART);
-                world.memory.clear(tenant, ConditionType::Ready);
-                world.memory.clear(tenant, ConditionType::Verified);
-            }
-            on_it
+async fn keep_looking<T: Tended>(name: &str, world: &World, wake: &Notify) {
+    while let Some(object) = T::object(world, name) {
+        let generation = object.meta().generation;
+        let before = T::fleet(world).get(name);
+        let (contact, found) =
+            contact::look::<T>(world, object, before.as_ref().map(|it| it.contact())).await;
+        let now = Arc::new(T::know(world, contact, found, before.as_deref()).await);
+        T::fleet(world).put(name, Some(Arc::clone(&now)));
+        if let Some(at) = now.seen() {
+            world.metrics.audited(name, at.elapsed());
         }
-    };
-    tenants.iter().for_each(|tenant| world.push_tenant(tenant));
+        world.backend_seen.notify_one();
+        match before {
+            Some(before) if now.contact().stands_as(before.contact()) => {
+                // What it waited with is not what is there any more.
+                for tenant in now.changed(world, &before) {
+                    world.memory.clear(&tenant, T::PART);
+                    world.push_tenant(&tenant);
+                }
+            }
+            _ => wake_all::<T>(world, name),
+        }
+        if let Err(problem) = now.report(world).await {
+            tracing::warn!(backend = name, %problem, "the status of a backend could not be written");
+        }
+        rest::<T>(world, name, generation, wake).await;
+    }
+}
+
+/// The backend itself came or went: every tenant on it is looked at, and waits end.
+fn wake_all<T: Tended>(world: &World, name: &str) {
+    world.push_waiting();
+    let on_it: Vec<String> = world.records.with(|registry| {
+        let records = registry.records().filter(|record| T::holds(record, name));
+        records.map(|record| record.tenant.name.clone()).collect()
+    });
+    for tenant in &on_it {
+        world.memory.clear(tenant, T::PART);
+        world.memory.clear(tenant, ConditionType::Ready);
+        world.memory.clear(tenant, ConditionType::Verified);
+        world.push_tenant(tenant);
+    }
 }
 
 /// Waits for the next look: the interval, with jitter, or a change that a person made. Our own

@@ -6,7 +6,8 @@
 use crate::effect::{Effects, Failure, Plane, Site};
 use crate::kubernetes::apply::problem;
 use crate::plan::Problem;
-use eoffice_crds::Reason;
+use crate::telemetry::Metrics;
+use eoffice_crds::{Reason, annotations};
 use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -43,6 +44,7 @@ pub struct Election {
     api: Api<Lease>,
     effects: Effects,
     settings: Settings,
+    metrics: Metrics,
 }
 
 /// The lease while it is held.
@@ -65,8 +67,9 @@ impl Leadership {
 
 impl Election {
     /// A claim that nothing has been done for yet.
-    pub fn new(client: Client, effects: Effects, settings: Settings) -> Self {
+    pub fn new(client: Client, effects: Effects, settings: Settings, metrics: Metrics) -> Self {
         Self {
+            metrics,
             api: Api::namespaced(client, &settings.namespace),
             effects,
             settings,
@@ -221,9 +224,12 @@ impl Election {
     async fn put(&self, over: Option<Lease>, spec: LeaseSpec) -> Result<bool, Problem> {
         let name = &self.settings.name;
         let params = PostParams::default();
+        // The lease is written anyway: with it, at no cost, goes what tells how fresh the audits are.
+        let audits = serde_json::to_string(&self.metrics.audits()).unwrap_or_default();
         let lease = Lease {
             metadata: ObjectMeta {
                 name: Some(name.clone()),
+                annotations: Some([(annotations::AUDITS.to_owned(), audits)].into()),
                 resource_version: over
                     .as_ref()
                     .and_then(|l| l.metadata.resource_version.clone()),

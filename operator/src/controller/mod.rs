@@ -3,7 +3,10 @@
 mod access;
 pub mod backends;
 pub mod backoff;
+pub mod breaker;
+mod contests;
 pub mod lease;
+mod plans;
 mod queue;
 mod records;
 mod servers;
@@ -19,6 +22,7 @@ use crate::settings::Settings;
 use crate::telemetry::{Census, Health, Metrics, serve};
 use crate::tenant::reconcile::reconcile;
 use backends::{DatabaseBackend, Fleet, StorageBackend, supervise};
+use breaker::{Breaker, keeper, writer};
 use eoffice_crds::{DatabaseServer, EOfficeTenant, FIELD_MANAGER, ObjectStore, TenantClass};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
@@ -95,6 +99,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Star
             identity,
             duration: settings.lease_duration,
         },
+        metrics.clone(),
     ));
     let leadership = tokio::select! {
         () = stop.cancelled() => return Ok(()),
@@ -182,6 +187,8 @@ async fn lead(
     };
     let (tenants, tenants_writer) = tenants;
     let concurrency = settings.concurrency;
+    let (breaker, requests) =
+        Breaker::new(&settings, tenants.clone(), queue.clone(), metrics.clone());
     let world = Arc::new(World {
         cluster: Cluster::new(client.clone(), effects.clone()),
         recorder: Recorder::new(client.clone(), reporter),
@@ -203,17 +210,18 @@ async fn lead(
         usage_changed: Notify::new(),
         backend_seen: Notify::new(),
         memory: Memory::default(),
+        breaker,
     });
 
     let everything = || watcher::Config::default();
     let mut tasks = JoinSet::new();
     let mut first_lists = Vec::new();
-    let mut certificates = None;
+    let mut certificates = Vec::new();
     for kind in Kind::ALL {
         let (done, listed) = once();
-        match kind {
-            Kind::Certificate => certificates = Some(listed),
-            _ => first_lists.push(listed),
+        match kind.may_be_absent() {
+            true => certificates.push(listed),
+            false => first_lists.push(listed),
         }
         tasks.spawn(watch::children(
             client.clone(),
@@ -225,6 +233,11 @@ async fn lead(
     let (done, listed) = once();
     first_lists.push(listed);
     tasks.spawn(watch::records(client.clone(), Arc::clone(&world), done));
+    let (done, listed) = once();
+    first_lists.push(listed);
+    tasks.spawn(watch::holds(client.clone(), Arc::clone(&world), done));
+    tasks.spawn(writer::write(Arc::clone(&world), requests));
+    tasks.spawn(keeper::keep(Arc::clone(&world)));
     tasks.spawn(watch::classes(
         watch::kept(&client, everything(), classes_writer),
         Arc::clone(&world),
@@ -232,17 +245,15 @@ async fn lead(
     let selected = watcher::Config::default().labels(&World::province_selector());
     let namespaces = watch::kept(&client, selected, provinces_writer);
     tasks.spawn(watch::provinces(namespaces, Arc::clone(&world)));
-    tasks.spawn(usage::keep(Arc::clone(&world)));
     // Decisions need every record and every object: nothing is looked at before the first lists.
     // Certificates alone may be missing, where cert-manager is not installed yet.
     tokio::select! {
         _ = futures::future::join_all(first_lists) => {}
         () = stop.cancelled() => return Ok(()),
     }
-    if let Some(listed) = certificates
-        && tokio::time::timeout(FIRST_CERTIFICATES, listed)
-            .await
-            .is_err()
+    if tokio::time::timeout(FIRST_CERTIFICATES, futures::future::join_all(certificates))
+        .await
+        .is_err()
     {
         tracing::warn!(
             "Certificates cannot be listed (is cert-manager installed?); work begins without them"
@@ -259,8 +270,20 @@ async fn lead(
     {
         tracing::warn!("some backends do not answer; work begins without them");
     }
+    let (done, listed) = once();
     tasks.spawn(watch::tenants(
         watch::kept(&client, everything(), tenants_writer),
+        Arc::clone(&world),
+        done,
+    ));
+    let usage = usage::keep(Arc::clone(&world));
+    tasks.spawn(async move {
+        listed.await;
+        usage.await;
+    });
+
+    tasks.spawn(plans::answer(
+        watch::watched(&client, everything()),
         Arc::clone(&world),
     ));
 

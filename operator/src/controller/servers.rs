@@ -1,31 +1,31 @@
 //! The PostgreSQL servers: looked at by one query each, reported in their own status.
 
-use super::access::{Access, blame, ca};
-use super::backends::{Fleet, Tended, Touched};
-use super::usage::{in_use, keep_while_used, write_status};
+use super::access::{Access, ca};
+use super::backends::{Contact, Fleet, Tended};
+use super::usage::{keep_while_used, write_status};
 use super::world::World;
 use crate::identity::Claim;
 use crate::plan::Problem;
-use crate::postgres::{Audit, Facts, Observed, Server, ServerAddress, audit, visit};
-use crate::tenant::status::condition;
-use eoffice_crds::{
-    ConditionType, DatabaseServer, DatabaseServerStatus, Reason, TenantRecordSpec, annotations,
+use crate::postgres::{
+    Audit, Facts, Observed, Server, ServerAddress, audit, recorded_names, visit,
 };
-use jiff::Timestamp;
+use eoffice_crds::{
+    ConditionType, DatabaseServer, DatabaseServerStatus, ObjectRef as SecretRef, TenantRecordSpec,
+};
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// How many orphans a status names.
+const NAMED: usize = 20;
+
 /// A PostgreSQL server as last seen.
 pub struct DatabaseBackend {
-    object: Arc<DatabaseServer>,
-    /// The CA of its certificate, PEM.
-    pub ca: Option<String>,
-    server: Option<Server>,
-    facts: Result<Facts, Problem>,
+    contact: Contact<Self>,
     audit: Option<Audit>,
+    orphans: Vec<String>,
     /// Looks at single tenants that are newer than the audit.
     newer: Mutex<HashMap<String, Observed>>,
 }
@@ -33,27 +33,27 @@ pub struct DatabaseBackend {
 impl DatabaseBackend {
     /// The server, if it may be worked with.
     pub fn usable(&self) -> Result<(&Server, &Facts), Problem> {
-        let facts = self.facts.as_ref().map_err(Clone::clone)?;
-        let server = self.server.as_ref().ok_or_else(|| {
-            Problem::new(
-                Reason::BackendNotReady,
-                format!(
-                    "DatabaseServer {} is not connected yet",
-                    self.object.name_any()
-                ),
-            )
-        })?;
-        Ok((server, facts))
+        self.contact.usable()
     }
 
     /// Its resource.
     pub fn spec(&self) -> &eoffice_crds::DatabaseServerSpec {
-        &self.object.spec
+        &self.contact.object.spec
+    }
+
+    /// The CA of its certificate, PEM.
+    pub fn ca(&self) -> Option<&str> {
+        self.contact.ca()
     }
 
     /// Everything of ours on it, as the last audit found it.
     pub fn audit(&self) -> Option<&Audit> {
         self.audit.as_ref()
+    }
+
+    /// How many databases and roles on it bear our mark as living and are in no record.
+    pub fn orphan_count(&self) -> usize {
+        self.orphans.len()
     }
 
     /// What one tenant has on it, as last seen.
@@ -76,6 +76,9 @@ impl DatabaseBackend {
 
 impl Tended for DatabaseBackend {
     type Object = DatabaseServer;
+    type Handle = Server;
+    type Facts = Facts;
+    type Found = Audit;
     const PART: ConditionType = ConditionType::DatabaseReady;
 
     fn fleet(world: &World) -> &Fleet<Self> {
@@ -90,68 +93,91 @@ impl Tended for DatabaseBackend {
         world.settings.postgres_interval
     }
 
-    async fn look(world: &World, object: Arc<DatabaseServer>, before: Option<Arc<Self>>) -> Self {
-        let kept = before
-            .as_ref()
-            .filter(|before| before.object.spec == object.spec && before.facts.is_ok())
-            .and_then(|before| Some((before.server.clone()?, before.ca.clone())));
-        let connected = match kept {
-            Some(kept) => Ok(kept),
-            None => connect(world, &object).await,
-        };
-        let (server, ca, facts, audited) = match connected {
-            Ok((server, ca)) => {
-                let facts = visit(&server, &world.effects, &claim(world, &object)).await;
-                let facts = facts.map_err(|problem| blame(problem, &object.spec.admin_secret_ref));
-                if let Ok(facts) = &facts {
-                    server.pin(&facts.system_identifier);
-                }
-                let audited = match &facts {
-                    Ok(_) => audit(&server, &world.effects).await.map(Some),
-                    Err(problem) => Err(problem.clone()),
-                };
-                (Some(server), ca, facts, audited)
-            }
-            Err(problem) => (None, None, Err(problem.clone()), Err(problem)),
-        };
-        // What was last seen stays known while the server cannot be asked.
-        let last = before.and_then(|before| before.audit.clone());
-        Self {
-            object,
-            ca,
-            server,
-            facts: facts.and_then(|facts| audited.as_ref().map(|_| facts).map_err(Clone::clone)),
-            audit: audited.unwrap_or(last),
-            newer: Mutex::default(),
-        }
+    fn admin(object: &DatabaseServer) -> &SecretRef {
+        &object.spec.admin_secret_ref
     }
 
-    fn touched(&self, world: &World, before: Option<&Self>) -> Touched {
-        let Some(before) = before else {
-            return Touched::All;
-        };
-        if self.facts != before.facts || self.object.spec != before.object.spec {
-            return Touched::All;
-        }
-        Touched::Some(world.records.with(|registry| {
-            registry
-                .records()
-                .filter(|record| record.database.server == self.object.name_any())
-                .filter(|record| {
-                    let was = before.observed(record).map(Observed::at_rest);
-                    was != self.observed(record).map(Observed::at_rest)
-                })
-                .map(|record| record.tenant.name.clone())
-                .collect()
-        }))
+    fn pinned(object: &DatabaseServer) -> Option<String> {
+        object.status.as_ref()?.system_identifier.clone()
     }
 
     fn holds(record: &TenantRecordSpec, name: &str) -> bool {
         record.database.server == name
     }
 
+    async fn connect(
+        world: &World,
+        object: &DatabaseServer,
+    ) -> Result<(Server, Option<String>), Problem> {
+        let spec = &object.spec;
+        let access = Access::read(world, &spec.admin_secret_ref).await?;
+        let ca = ca(world, spec.tls.ca_secret_ref.as_ref()).await?;
+        let address = ServerAddress {
+            name: object.name_any(),
+            host: spec.host.clone(),
+            port: u16::try_from(spec.port).unwrap_or(5432),
+            username: access.text("username")?,
+            password: access.secret("password")?,
+            ca_pem: ca.clone(),
+        };
+        Ok((Server::new(address)?, ca))
+    }
+
+    async fn look(
+        world: &World,
+        _object: &DatabaseServer,
+        server: &Server,
+        claim: &Claim,
+    ) -> Result<(Facts, Audit), Problem> {
+        let facts = visit(server, &world.effects, claim).await?;
+        server.pin(&facts.system_identifier);
+        let audit = audit(server, &world.effects).await?;
+        Ok((facts, audit))
+    }
+
+    async fn know(
+        world: &World,
+        contact: Contact<Self>,
+        found: Option<Audit>,
+        before: Option<&Self>,
+    ) -> Self {
+        let (audit, orphans) = match (found, before) {
+            (Some(audit), _) => {
+                let orphans = orphans(world, &contact.object.name_any(), &audit);
+                (Some(audit), orphans)
+            }
+            (None, Some(before)) => (before.audit.clone(), before.orphans.clone()),
+            (None, None) => (None, Vec::new()),
+        };
+        Self {
+            contact,
+            audit,
+            orphans,
+            newer: Mutex::default(),
+        }
+    }
+
+    fn contact(&self) -> &Contact<Self> {
+        &self.contact
+    }
+
+    fn changed(&self, world: &World, before: &Self) -> Vec<String> {
+        let name = self.contact.object.name_any();
+        world.records.with(|registry| {
+            registry
+                .records()
+                .filter(|record| record.database.server == name)
+                .filter(|record| {
+                    let was = before.observed(record).map(Observed::at_rest);
+                    was != self.observed(record).map(Observed::at_rest)
+                })
+                .map(|record| record.tenant.name.clone())
+                .collect()
+        })
+    }
+
     async fn report(&self, world: &World) -> Result<(), Problem> {
-        let name = self.object.name_any();
+        let name = self.contact.object.name_any();
         let Some(object) = Self::object(world, &name) else {
             return Ok(());
         };
@@ -163,20 +189,7 @@ impl Tended for DatabaseBackend {
             .as_ref()
             .map(|audit| audit.counts(world.installation()));
         let generation = object.metadata.generation.unwrap_or_default();
-        let deleting = object.metadata.deletion_timestamp.is_some();
-        let (truth, reason, message) = match &self.facts {
-            _ if deleting && promised.databases > 0 => {
-                ("False", Reason::InUse, in_use(promised.databases))
-            }
-            Ok(_) => (
-                "True",
-                Reason::AsExpected,
-                "reachable, the pinned one, and able to take tenants".to_owned(),
-            ),
-            Err(problem) => ("False", problem.reason, problem.message.clone()),
-        };
-        let facts = self.facts.as_ref().ok();
-        let ready = ConditionType::Ready.as_str();
+        let facts = self.contact.facts();
         let after = DatabaseServerStatus {
             observed_generation: Some(generation),
             version: facts
@@ -192,49 +205,27 @@ impl Tended for DatabaseBackend {
             connections: counts
                 .map(|counts| counts.connections)
                 .or(before.connections),
-            orphans: before.orphans.clone(),
-            conditions: vec![condition(
-                &before.conditions,
-                ready,
-                truth,
-                reason,
-                &message,
-                generation,
-                Timestamp::now(),
-            )],
+            orphans: match &self.audit {
+                Some(_) => self.orphans.iter().take(NAMED).cloned().collect(),
+                None => before.orphans.clone(),
+            },
+            conditions: vec![
+                self.contact
+                    .ready(&object, promised.databases, &before.conditions),
+            ],
         };
         write_status(world, &*object, &before, &after).await
     }
 }
 
-async fn connect(
-    world: &World,
-    object: &DatabaseServer,
-) -> Result<(Server, Option<String>), Problem> {
-    let spec = &object.spec;
-    let access = Access::read(world, &spec.admin_secret_ref).await?;
-    let ca = ca(world, spec.tls.ca_secret_ref.as_ref()).await?;
-    let address = ServerAddress {
-        name: object.name_any(),
-        host: spec.host.clone(),
-        port: u16::try_from(spec.port).unwrap_or(5432),
-        username: access.text("username")?,
-        password: access.secret("password")?,
-        ca_pem: ca.clone(),
-    };
-    Ok((Server::new(address)?, ca))
-}
-
-fn claim(world: &World, object: &DatabaseServer) -> Claim {
-    let annotation = |key: &str| object.annotations().get(key).cloned();
-    Claim {
-        installation: world.installation().clone(),
-        cluster_uid: world.cluster_uid.clone(),
-        pinned: object
-            .status
-            .as_ref()
-            .and_then(|status| status.system_identifier.clone()),
-        accept_identity: annotation(annotations::ACCEPT_IDENTITY),
-        take_over_from: annotation(annotations::TAKE_OVER_FROM),
-    }
+/// What on the server of this name bears our mark as living, and is in no record.
+fn orphans(world: &World, server: &str, audit: &Audit) -> Vec<String> {
+    let known: HashSet<String> = world.records.with(|registry| {
+        registry
+            .records()
+            .filter(|record| record.database.server == server)
+            .flat_map(recorded_names)
+            .collect()
+    });
+    audit.orphans(world.installation(), |name| known.contains(name))
 }

@@ -28,7 +28,8 @@ const LABEL: Site = Site::write(Plane::Kubernetes, "label_province");
 /// Changes within this time are written together.
 const TOGETHER: Duration = Duration::from_secs(1);
 
-/// Keeps it all current, whenever woken.
+/// Keeps it all current, whenever woken. To be begun once every tenant and every record is known: until then what is
+/// used would seem to be free.
 pub async fn keep(world: Arc<World>) {
     loop {
         world.usage_changed.notified().await;

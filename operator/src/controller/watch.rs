@@ -3,7 +3,7 @@
 use super::world::World;
 use crate::kubernetes::Kind;
 use crate::kubernetes::observe::locate;
-use eoffice_crds::{EOfficeTenant, TenantClass, TenantRecord, labels};
+use eoffice_crds::{EOfficeTenant, FleetHold, TenantClass, TenantRecord, labels};
 use futures::future::ready;
 use futures::{Stream, StreamExt, stream};
 use kube::api::{Api, DynamicObject};
@@ -57,7 +57,7 @@ fn once_listed<K>(events: impl Stream<Item = Event<K>>) -> impl Stream<Item = Ev
 }
 
 /// Hands on every object of a kind that changed.
-fn watched<K>(client: &Client, config: watcher::Config) -> impl Stream<Item = Event<K>> + use<K>
+pub fn watched<K>(client: &Client, config: watcher::Config) -> impl Stream<Item = Event<K>> + use<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
@@ -121,11 +121,24 @@ fn touched<K>(event: Event<K>) -> Option<K> {
 }
 
 /// Every change of a tenant leads to a look at it.
-pub async fn tenants(events: impl Stream<Item = Event<EOfficeTenant>>, world: Arc<World>) {
+pub async fn tenants(
+    events: impl Stream<Item = Event<EOfficeTenant>>,
+    world: Arc<World>,
+    synced: impl FnOnce(),
+) {
     let mut events = pin!(events);
+    let mut synced = Some(synced);
     while let Some(event) = events.next().await {
+        if matches!(event, Event::InitDone)
+            && let Some(synced) = synced.take()
+        {
+            synced();
+        }
         if let Event::Delete(tenant) = &event {
             world.left(&tenant.name_any());
+        }
+        if matches!(event, Event::InitDone) {
+            world.breaker.knows_all_tenants();
         }
         world.usage_changed.notify_one();
         if let Some(tenant) = touched(event) {
@@ -192,6 +205,30 @@ pub async fn records(client: Client, world: Arc<World>, synced: impl FnOnce()) {
                 }
             }
             Event::Init => {}
+        }
+    }
+}
+
+/// A decision about a batch, or a hold, leads to a look at the tenants in it.
+pub async fn holds(client: Client, world: Arc<World>, synced: impl FnOnce()) {
+    let mut events = pin!(watched::<FleetHold>(&client, watcher::Config::default()));
+    let mut synced = Some(synced);
+    let mut listed = Vec::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Event::Init => listed.clear(),
+            Event::InitApply(hold) => {
+                listed.push(hold.name_any());
+                world.breaker.saw(&hold);
+            }
+            Event::InitDone => {
+                world.breaker.listed(&listed);
+                if let Some(synced) = synced.take() {
+                    synced();
+                }
+            }
+            Event::Apply(hold) => world.breaker.saw(&hold),
+            Event::Delete(hold) => world.breaker.gone(&hold.name_any()),
         }
     }
 }

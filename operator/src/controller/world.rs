@@ -2,19 +2,23 @@
 
 use super::backends::{DatabaseBackend, Fleet, StorageBackend};
 use super::backoff::Backoff;
+use super::breaker::Breaker;
+use super::contests::Contests;
 use super::lease::Leadership;
 use super::queue::Queue;
 use super::records::Records;
+use crate::audit::actor;
 use crate::effect::Effects;
 use crate::identity::InstallationId;
 use crate::kubernetes::Kind;
 use crate::kubernetes::apply::Cluster;
 use crate::kubernetes::observe::locate;
-use crate::plan::Problem;
+use crate::plan::{Difference, Problem};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
+use crate::tenant::drift;
 use eoffice_crds::{
-    ConditionType, DatabaseServer, EOfficeTenant, ObjectStore, TENANT_NAMESPACE_PREFIX,
+    ConditionType, DatabaseServer, EOfficeTenant, ObjectStore, Plane, TENANT_NAMESPACE_PREFIX,
     TenantClass, labels,
 };
 use k8s_openapi::api::core::v1::Namespace;
@@ -70,6 +74,8 @@ pub struct World {
     pub backend_seen: Notify,
     /// What is remembered of each tenant between looks.
     pub memory: Memory,
+    /// What would close, delete or move tenants asks here first.
+    pub breaker: Breaker,
 }
 
 impl World {
@@ -164,6 +170,7 @@ impl World {
     /// A tenant's resource is gone from the API server.
     pub fn left(&self, tenant: &str) {
         self.memory.forget(tenant);
+        self.breaker.wake();
     }
 
     /// Selects provinces' namespaces, and none of the tenants' own.
@@ -182,6 +189,8 @@ pub struct Memory {
 struct Remembered {
     backoff: Backoff<(String, ConditionType)>,
     proofs: HashMap<String, Proved>,
+    contests: Contests,
+    delays: HashMap<(String, Plane), (String, Instant)>,
 }
 
 /// When a tenant's credentials were last tried, and what came of it.
@@ -231,9 +240,73 @@ impl Memory {
         self.lock().proofs.remove(tenant);
     }
 
+    /// Notes that drift was put right.
+    pub fn corrected(&self, tenant: &str, difference: &Difference) {
+        let other = actor(difference.actor.as_ref()).to_owned();
+        let what = (difference.object.clone(), difference.field.clone());
+        self.lock()
+            .contests
+            .corrected(tenant, what, other, Instant::now());
+    }
+
+    /// Why it is too early to put this right again, if two writers are fighting over it.
+    pub fn contested(&self, tenant: &str, object: &str, field: &str) -> Option<Problem> {
+        let inner = self.lock();
+        let (other, _) = inner
+            .contests
+            .waiting(tenant, object, field, Instant::now())?;
+        Some(drift::contested(other))
+    }
+
+    /// When something that two writers fight over is put right again.
+    pub fn until_next_try(&self, tenant: &str, difference: &Difference) -> Option<Duration> {
+        let inner = self.lock();
+        let (object, field) = (&difference.object, &difference.field);
+        let (_, left) = inner
+            .contests
+            .waiting(tenant, object, field, Instant::now())?;
+        Some(left)
+    }
+
+    /// What is left of the time that this change of a plane waits, counted from the first call.
+    pub fn left_of_delay(
+        &self,
+        tenant: &str,
+        plane: Plane,
+        asked: &str,
+        delay: Duration,
+    ) -> Option<Duration> {
+        let now = Instant::now();
+        let mut inner = self.lock();
+        let seen = inner
+            .delays
+            .entry((tenant.to_owned(), plane))
+            .or_insert_with(|| (asked.to_owned(), now));
+        if seen.0 != asked {
+            *seen = (asked.to_owned(), now);
+        }
+        (seen.1 + delay)
+            .checked_duration_since(now)
+            .filter(|left| !left.is_zero())
+    }
+
+    /// No change of a plane waits for its time.
+    pub fn no_delay(&self, tenant: &str, plane: Plane) {
+        self.lock().delays.remove(&(tenant.to_owned(), plane));
+    }
+
+    /// Forgets every wait of a tenant: a person asks for a look at once.
+    pub fn hurry(&self, tenant: &str) {
+        let mut inner = self.lock();
+        inner.proofs.remove(tenant);
+        inner.backoff.retain(|(name, _)| name != tenant);
+    }
+
     /// Forgets a tenant.
     pub fn forget(&self, tenant: &str) {
         let mut inner = self.lock();
+        inner.contests.forget(tenant);
+        inner.delays.retain(|(name, _), _| name != tenant);
         inner.proofs.remove(tenant);
         inner.backoff.retain(|(name, _)| name != tenant);
     }

@@ -1,5 +1,6 @@
 //! The part of an object that somebody decided, as opposed to what the API server adds.
 
+use super::quantity::thousandths;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -7,14 +8,42 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 16]);
 
-/// Metadata that somebody decided. All else in it is the API server's.
-const DECIDED_METADATA: [&str; 4] = ["name", "namespace", "labels", "annotations"];
+impl Fingerprint {
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Metadata that somebody decided. All else in it is the API server's, or, as finalizers are, a
+/// controller's hold on the object. An owner would have the object deleted with itself: none is wanted.
+const DECIDED_METADATA: [&str; 5] = [
+    "name",
+    "namespace",
+    "labels",
+    "annotations",
+    "ownerReferences",
+];
 /// A label that the API server puts on every namespace.
 const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
-/// Strips what the API server adds: status, bookkeeping metadata, a namespace's spec.
+/// Strips what the API server adds: status, bookkeeping metadata, a namespace's spec. Quantities are
+/// written in one way.
 pub fn canonical(mut object: Value) -> Value {
     let is_namespace = object["kind"] == "Namespace";
+    match object["kind"].as_str() {
+        Some("ResourceQuota") => quantities(object.pointer_mut("/spec/hard")),
+        Some("LimitRange") => {
+            let limits = object
+                .pointer_mut("/spec/limits")
+                .and_then(Value::as_array_mut);
+            for limit in limits.into_iter().flatten() {
+                let fields = limit.as_object_mut().into_iter().flatten();
+                fields.for_each(|(_, field)| quantities(Some(field)));
+            }
+        }
+        _ => {}
+    }
     let Some(fields) = object.as_object_mut() else {
         return object;
     };
@@ -30,6 +59,16 @@ pub fn canonical(mut object: Value) -> Value {
         metadata.retain(|_, value| value.as_object().is_none_or(|map| !map.is_empty()));
     }
     object
+}
+
+/// Writes every quantity of a map as the number of its thousandths.
+fn quantities(map: Option<&mut Value>) {
+    let fields = map.and_then(Value::as_object_mut).into_iter().flatten();
+    for (_, quantity) in fields {
+        if let Some(value) = quantity.as_str().and_then(thousandths) {
+            *quantity = format!("{value}m").into();
+        }
+    }
 }
 
 /// The fingerprint of a value that is canonical already. Independent of the order of keys.
@@ -84,6 +123,24 @@ mod tests {
         let print = |value| fingerprint(&canonical(value));
         assert_eq!(print(desired.clone()), print(live));
         assert_ne!(print(desired), print(edited));
+    }
+
+    #[test]
+    fn quantities_count_by_their_value() {
+        let quota =
+            |cpu: &str| json!({"kind": "ResourceQuota", "spec": {"hard": {"requests.cpu": cpu}}});
+        let limits = |cpu: &str| {
+            let limit = json!({"type": "Container", "default": {"cpu": cpu}});
+            json!({"kind": "LimitRange", "spec": {"limits": [limit]}})
+        };
+        for of in [&quota as &dyn Fn(&str) -> Value, &limits] {
+            assert_eq!(canonical(of("1000m")), canonical(of("1")));
+            assert_ne!(canonical(of("1000m")), canonical(of("1001m")));
+            assert_ne!(canonical(of("none")), canonical(of("1")));
+        }
+        let type_of =
+            |kind: &str| json!({"kind": "LimitRange", "spec": {"limits": [{"type": kind}]}});
+        assert_ne!(canonical(type_of("1")), canonical(type_of("1000m")));
     }
 
     #[test]

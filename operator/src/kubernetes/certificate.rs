@@ -1,4 +1,14 @@
-//! One Certificate for each host, so that one that fails holds back no other.
+//! One Certificate for each host, so that one that fails holds back no other; and what of it, of
+//! its Secret and of what was issued is not as it should be.
+
+mod faults;
+mod look;
+mod state;
+mod tls;
+
+pub use faults::{Fault, FaultKind, Repair, faults, faults_of, renewals};
+pub use state::{CertificateState, Issued, Issuer, issuing};
+pub use tls::{Leaf, TlsState, stripped};
 
 use super::desired::Wanted;
 use serde_json::{Value, json};
@@ -21,3 +31,7 @@ pub fn certificate(wanted: &Wanted, host: &str) -> Value {
         }}),
     )
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+mod tests;

@@ -79,7 +79,7 @@ impl Wanted {
 }
 
 /// One object as it should be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Child {
     /// Which object.
     pub key: ObjectKey,
@@ -99,6 +99,20 @@ impl Child {
             body,
         }
     }
+}
+
+/// 16 hexadecimal digits that stand for all that is asked of these children, in whatever order.
+pub fn asked(children: &[Child]) -> String {
+    let mut sorted: Vec<_> = children.iter().collect();
+    sorted.sort_by(|one, other| one.key.cmp(&other.key));
+    let mut sha = Sha256::new();
+    for child in sorted {
+        let key = child.key.to_string();
+        sha.update(key.len().to_be_bytes());
+        sha.update(key);
+        sha.update(child.fingerprint.bytes());
+    }
+    data_encoding::HEXLOWER.encode(&sha.finalize()[..8])
 }
 
 /// The namespace alone: the record needs it before all else.

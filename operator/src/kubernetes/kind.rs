@@ -14,12 +14,14 @@ pub enum Kind {
     ServiceAccount,
     Secret,
     Certificate,
+    /// Made by cert-manager: what it was asked for, and what the issuer answered.
+    CertificateRequest,
     Ingress,
 }
 
 impl Kind {
     /// Every kind, in the order in which objects are made.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
@@ -27,8 +29,14 @@ impl Kind {
         Self::ServiceAccount,
         Self::Secret,
         Self::Certificate,
+        Self::CertificateRequest,
         Self::Ingress,
     ];
+
+    /// Whether the cluster may lack the kind: cert-manager need not be installed yet.
+    pub const fn may_be_absent(self) -> bool {
+        matches!(self, Self::Certificate | Self::CertificateRequest)
+    }
 
     /// Group, version, kind and plural.
     const fn row(self) -> (&'static str, &'static str, &'static str, &'static str) {
@@ -45,6 +53,12 @@ impl Kind {
             Self::ServiceAccount => ("", "v1", "ServiceAccount", "serviceaccounts"),
             Self::Secret => ("", "v1", "Secret", "secrets"),
             Self::Certificate => ("cert-manager.io", "v1", "Certificate", "certificates"),
+            Self::CertificateRequest => (
+                "cert-manager.io",
+                "v1",
+                "CertificateRequest",
+                "certificaterequests",
+            ),
             Self::Ingress => ("networking.k8s.io", "v1", "Ingress", "ingresses"),
         }
     }

@@ -1,10 +1,10 @@
 //! What is known of tenants' objects: fed by the watches, and by the answers to our own writes.
 
 use super::canonical::{Fingerprint, canonical, fingerprint};
+use super::certificate::{CertificateState, Issued, TlsState};
 use super::secrets::{self, SecretState};
 use super::{Kind, ObjectKey};
 use eoffice_crds::FIELD_MANAGER;
-use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,23 +22,19 @@ pub struct Seen {
     pub secret: Option<SecretState>,
     /// Of a Certificate.
     pub certificate: Option<CertificateState>,
-}
-
-/// How a Certificate stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateState {
-    /// Whether cert-manager says that it is ready.
-    pub ready: bool,
-    /// What it says.
-    pub message: String,
-    /// When it ends.
-    pub not_after: Option<Timestamp>,
+    /// Of a Secret with a host's certificate.
+    pub tls: Option<Box<TlsState>>,
+    /// Of a CertificateRequest that was answered.
+    pub issued: Option<Box<Issued>>,
 }
 
 impl Seen {
     /// What is kept of this object.
     pub fn of(kind: Kind, object: &Value) -> Self {
         let object = &typed(kind, object.clone());
+        fn boxed<T>(it: Option<T>) -> Option<Box<T>> {
+            it.map(Box::new)
+        }
         let managers = object["metadata"]["managedFields"].as_array();
         Self {
             fingerprint: fingerprint(&canonical(object.clone())),
@@ -47,7 +43,17 @@ impl Seen {
             secret: (kind == Kind::Secret)
                 .then(|| secrets::state(object))
                 .flatten(),
-            certificate: (kind == Kind::Certificate).then(|| certificate(object)),
+            certificate: (kind == Kind::Certificate).then(|| CertificateState::of(object)),
+            tls: boxed(
+                (kind == Kind::Secret)
+                    .then(|| TlsState::of(object))
+                    .flatten(),
+            ),
+            issued: boxed(
+                (kind == Kind::CertificateRequest)
+                    .then(|| Issued::of(object))
+                    .flatten(),
+            ),
         }
     }
 }
@@ -58,24 +64,6 @@ fn typed(kind: Kind, mut object: Value) -> Value {
     object["apiVersion"] = resource.api_version.into();
     object["kind"] = resource.kind.into();
     object
-}
-
-fn certificate(object: &Value) -> CertificateState {
-    let status = &object["status"];
-    let generation = &object["metadata"]["generation"];
-    let ready = status["conditions"]
-        .as_array()
-        .and_then(|all| all.iter().find(|condition| condition["type"] == "Ready"));
-    CertificateState {
-        ready: ready.is_some_and(|condition| {
-            condition["status"] == "True" && condition["observedGeneration"] == *generation
-        }),
-        message: ready
-            .and_then(|condition| condition["message"].as_str())
-            .unwrap_or("cert-manager has not looked at it yet")
-            .to_owned(),
-        not_after: status["notAfter"].as_str().and_then(|at| at.parse().ok()),
-    }
 }
 
 /// The objects of one tenant.
@@ -146,6 +134,13 @@ impl Index {
             }
         }
         stale
+    }
+
+    /// Forgets an object that was looked for and is not there.
+    pub fn forget(&self, namespace: &str, key: &ObjectKey) {
+        if let Some(entries) = self.lock().get_mut(namespace) {
+            entries.remove(key);
+        }
     }
 
     /// Forgets all objects of a kind that are not among those listed; answers with the namespaces

@@ -8,12 +8,16 @@ use std::collections::HashSet;
 use std::fmt;
 
 /// One change of one object.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Make it as it should be.
     Apply(Box<Child>),
     /// Remove an object of ours that nothing asks for any more.
     Delete(ObjectKey),
+    /// Have the certificate of this Certificate issued anew.
+    Renew(ObjectKey),
+    /// Take out of the Secret of a Certificate what others added to it.
+    Strip(ObjectKey),
 }
 
 impl fmt::Display for Step {
@@ -21,14 +25,25 @@ impl fmt::Display for Step {
         match self {
             Self::Apply(child) => write!(f, "apply {}", child.key),
             Self::Delete(key) => write!(f, "delete {key}"),
+            Self::Renew(key) => write!(f, "renew {key}"),
+            Self::Strip(key) => write!(f, "strip {key}"),
         }
     }
 }
 
-impl crate::plan::Step for Step {}
+impl crate::plan::Step for Step {
+    /// Without its Ingress, and what its network policies allow, a tenant is closed.
+    fn destructive(&self) -> bool {
+        let Self::Delete(key) = self else {
+            return false;
+        };
+        matches!(key.kind, Kind::Ingress | Kind::NetworkPolicy)
+    }
+}
 
-/// The changes that bring the objects of these kinds to what is desired. `accepted` tells the
-/// fingerprint that the API server is known to make of a desired one, where it rewrites a value.
+/// The changes that bring the objects of these kinds to what is desired: cheap, for it tells from
+/// fingerprints alone that an object differs. `accepted` tells the fingerprint that the API server
+/// is known to make of a desired one, where it rewrites a value.
 pub fn plan(
     desired: Vec<Child>,
     observed: &Objects,
@@ -43,8 +58,9 @@ pub fn plan(
         .map(|(key, _)| Step::Delete(key.clone()));
     let in_order = |child: &Child| {
         observed.get(&child.key).is_some_and(|seen| {
-            seen.fingerprint == child.fingerprint
-                || accepted(&child.fingerprint) == Some(seen.fingerprint)
+            !seen.deleting
+                && (seen.fingerprint == child.fingerprint
+                    || accepted(&child.fingerprint) == Some(seen.fingerprint))
         })
     };
     let apply = desired

@@ -2,6 +2,9 @@
 
 use super::canonical::{Fingerprint, canonical, fingerprint};
 use super::desired::Wanted;
+use super::path::Path;
+use super::{Kind, ObjectKey, diff};
+use crate::plan::Difference;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use data_encoding::HEXLOWER;
@@ -14,12 +17,17 @@ use std::fmt;
 /// On each Secret: a digest of its credentials, so that an edit is told from what was written.
 const DIGEST_ANNOTATION: &str = "eoffice.gdcc.go.th/credentials-digest";
 
-/// Keys of one Secret that are credentials or made from them.
+/// Keys of one Secret that are credentials or made from them: its name, its secret, what else.
 struct Layout {
     name: &'static str,
     secret_type: &'static str,
     credential_keys: &'static [&'static str],
 }
+
+/// Place of the login or access key id among the credential keys.
+const NAME: usize = 0;
+/// Place of the password or secret access key among them.
+const SECRET: usize = 1;
 
 const DATABASE: Layout = Layout {
     name: DATABASE_SECRET,
@@ -47,8 +55,13 @@ pub struct DatabaseCredential {
 impl DatabaseCredential {
     /// A credential that stands for any: what a Secret says beside its credentials is the same.
     pub fn blank() -> Self {
+        Self::to_be_made("")
+    }
+
+    /// The credential of a login that has yet to be made.
+    pub fn to_be_made(login: &str) -> Self {
         Self {
-            username: String::new(),
+            username: login.to_owned(),
             password: String::new().into(),
             verifier: Verifier(String::new()),
         }
@@ -185,6 +198,56 @@ fn digest(layout: &Layout, data: &Map<String, Value>) -> String {
     HEXLOWER.encode(&sha.finalize()[..16])
 }
 
+/// What the value of a credential that has yet to be made is called.
+pub const TO_BE_MADE: &str = "(new)";
+
+/// In what a live Secret differs from the desired one, key by key, each with who wrote what is
+/// there; values are fingerprints. A Secret that is missing is one difference. Where the credential
+/// has yet to be made (`to_be_made`, `blank`), every value that comes with it is `(new)`: it is not
+/// known before, and so the same from one look to the next.
+pub fn differences(desired: &Value, live: Option<&Value>) -> Vec<Difference> {
+    let name = desired["metadata"]["name"].as_str().unwrap_or_default();
+    let key = ObjectKey {
+        kind: Kind::Secret,
+        name: name.to_owned(),
+    };
+    let Some(live) = live else {
+        return vec![Difference::create(key.to_string())];
+    };
+    let mut differences = diff::differences(&key, desired, live);
+    for field in fields_to_be_made(desired) {
+        if let Some(known) = differences.iter_mut().find(|it| it.field == field) {
+            known.after = Some(TO_BE_MADE.into());
+        }
+    }
+    differences
+}
+
+/// The fields of a desired Secret that come with a credential that has yet to be made.
+fn fields_to_be_made(desired: &Value) -> Vec<String> {
+    let Some(layout) = layout(desired) else {
+        return Vec::new();
+    };
+    let value = |key: &str| desired["data"][key].as_str().unwrap_or_default();
+    if !value(layout.credential_keys[SECRET]).is_empty() {
+        return Vec::new();
+    }
+    let mut fields: Vec<_> = layout
+        .credential_keys
+        .iter()
+        .enumerate()
+        .filter(|(place, key)| *place != NAME || value(key).is_empty())
+        .map(|(_, key)| Path::of(["data", key]).to_string())
+        .collect();
+    fields.push(Path::of(["metadata", "annotations", DIGEST_ANNOTATION]).to_string());
+    fields
+}
+
+fn layout(object: &Value) -> Option<&'static Layout> {
+    let name = object["metadata"]["name"].as_str()?;
+    [&DATABASE, &STORAGE].into_iter().find(|it| it.name == name)
+}
+
 /// What is kept in memory of a Secret of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretState {
@@ -212,15 +275,14 @@ fn rest(layout: &Layout, object: &Value) -> Fingerprint {
 
 /// The state of a live or desired Secret; `None` for a Secret that is none of the two.
 pub fn state(object: &Value) -> Option<SecretState> {
-    let name = object["metadata"]["name"].as_str()?;
-    let layout = [&DATABASE, &STORAGE].into_iter().find(|l| l.name == name)?;
+    let layout = layout(object)?;
     let empty = Map::new();
     let data = object["data"].as_object().unwrap_or(&empty);
     let computed = digest(layout, data);
     let written = &object["metadata"]["annotations"][DIGEST_ANNOTATION];
     Some(SecretState {
         rest: rest(layout, object),
-        username: text(data, layout.credential_keys[0]).unwrap_or_default(),
+        username: text(data, layout.credential_keys[NAME]).unwrap_or_default(),
         digest: (written == computed.as_str()).then_some(computed),
         verifier: text(data, "scram-verifier").map(Verifier),
     })

@@ -1,5 +1,7 @@
 //! Carries out one step.
 
+mod tags;
+
 use super::client::{Refusal, Store};
 use super::credential::Key;
 use super::desired::identity_tag;
@@ -11,11 +13,14 @@ use crate::plan::Problem;
 use aws_sdk_iam::types::StatusType;
 use aws_sdk_s3::types::{
     BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, DefaultRetention,
-    ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule, Tag,
-    Tagging, VersioningConfiguration,
+    ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule,
+    VersioningConfiguration,
 };
-use aws_smithy_types::error::operation::BuildError;
 use eoffice_crds::{Reason, Retention, RetentionMode};
+use std::collections::BTreeSet;
+
+pub(super) use tags::put_tags;
+use tags::{change_tags, tag_set};
 
 /// The region that may not be named when a bucket is made.
 const UNNAMED_REGION: &str = "us-east-1";
@@ -36,10 +41,19 @@ pub async fn apply(store: &Store, effects: &Effects, step: &Step) -> Result<Outc
         Step::CreateBucket { bucket, tags, lock } => {
             create_bucket(store, effects, bucket, tags, *lock).await?;
         }
-        Step::PutTags { bucket, tags } => put_tags(store, effects, bucket, tags).await?,
+        Step::PutTags {
+            bucket,
+            set,
+            remove,
+        } => change_tags(store, effects, bucket, set, remove).await?,
         Step::EnableVersioning { bucket } => enable_versioning(store, effects, bucket).await?,
-        Step::SetRetention { bucket, retention } => {
+        Step::SetRetention {
+            bucket,
+            retention,
+            since,
+        } => {
             set_lock(store, effects, bucket, Some(retention)).await?;
+            change_tags(store, effects, bucket, since, &BTreeSet::new()).await?;
         }
         Step::RemoveBucketPolicy { bucket } => {
             let removed = store
@@ -281,45 +295,6 @@ fn foreign(store: &Store, kind: &str, name: &str) -> Problem {
             "{kind} {name} in store {} exists and does not carry our mark: it is left untouched; if it is nobody's, remove it",
             store.name()
         ),
-    )
-}
-
-/// Writes all tags of a bucket.
-pub(super) async fn put_tags(
-    store: &Store,
-    effects: &Effects,
-    bucket: &str,
-    tags: &Tags,
-) -> Result<(), Problem> {
-    // AWS keeps tags of its own under this prefix, shows them and refuses them.
-    let own = |key: &String| !key.starts_with("aws:");
-    let tags: Tags = tags
-        .iter()
-        .filter(|(key, _)| own(key))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    let tagging = Tagging::builder().set_tag_set(Some(tag_set(&tags)?));
-    let tagging = tagging.build().map_err(incomplete)?;
-    store
-        .call(effects, sites::PUT_BUCKET_TAGGING, bucket, || {
-            let request = store.s3.put_bucket_tagging().bucket(bucket);
-            request.tagging(tagging.clone()).send()
-        })
-        .await?;
-    Ok(())
-}
-
-fn tag_set(tags: &Tags) -> Result<Vec<Tag>, Problem> {
-    tags.iter()
-        .map(|(key, value)| Tag::builder().key(key).value(value).build())
-        .collect::<Result<_, _>>()
-        .map_err(incomplete)
-}
-
-fn incomplete(why: BuildError) -> Problem {
-    Problem::new(
-        Reason::BackendError,
-        format!("a request to the store could not be built: {why}; report this as an error"),
     )
 }
 

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use super::credential::Key;
 use crate::effect::{Effects, Failure, Plane, Site};
@@ -13,12 +14,8 @@ use aws_sdk_s3::config::{
     SharedCredentialsProvider,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::http::Response;
 use eoffice_crds::Reason;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use std::sync::Arc;
@@ -84,7 +81,7 @@ impl fmt::Debug for Store {
 impl Store {
     /// A handle on the store at this address. Nothing is called yet.
     pub fn new(address: &StoreAddress) -> Result<Self, Problem> {
-        let http = http_client(address)?;
+        let http = tls::http_client(address)?;
         let secret = address.secret_key.expose_secret();
         let provider = credentials(&address.access_key, secret);
         let s3 = aws_sdk_s3::Config::builder()
@@ -182,11 +179,12 @@ impl Store {
     {
         // Waiting for a turn is no part of the call's time. The semaphore is never closed.
         let _permit = self.shared.permits.acquire().await.ok();
-        let result = effects
-            .call(site, object, || async {
-                operation().await.map_err(|error| Answer::of(&error))
-            })
-            .await;
+        // The SDK's futures are large and deep: on the heap they weigh nothing on who waits for them.
+        let result = effects.call(site, object, || {
+            let call = Box::pin(operation());
+            async { call.await.map_err(|error| Answer::of(&error)) }
+        });
+        let result = result.await;
         let endpoint = match site.plane {
             Plane::Iam => &self.shared.iam_endpoint,
             _ => &self.shared.endpoint,
@@ -363,42 +361,4 @@ fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .build()
-}
-
-fn http_client(address: &StoreAddress) -> Result<SharedHttpClient, Problem> {
-    let mut context = TlsContext::builder();
-    if let Some(pem) = &address.ca_pem {
-        check_ca(pem).map_err(|why| bad_ca(&address.name, &why))?;
-        let trust = TrustStore::empty().with_pem_certificate(pem.clone());
-        context = context.with_trust_store(trust);
-    }
-    let context = context
-        .build()
-        .map_err(|why| bad_ca(&address.name, &why.to_string()))?;
-    Ok(aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .tls_context(context)
-        .build_https())
-}
-
-/// The HTTP client panics on certificates that it cannot read, so they are read here first.
-fn check_ca(pem: &[u8]) -> Result<(), String> {
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|why| why.to_string())?;
-        roots.add(certificate).map_err(|why| why.to_string())?;
-    }
-    if roots.is_empty() {
-        return Err("it holds no certificate".into());
-    }
-    Ok(())
-}
-
-fn bad_ca(store: &str, why: &str) -> Problem {
-    Problem::new(
-        Reason::CredentialsInvalid,
-        format!(
-            "the CA of store {store} cannot be used: {why}; put PEM certificates into the key ca.crt of the Secret that the ObjectStore's caSecretRef names"
-        ),
-    )
 }

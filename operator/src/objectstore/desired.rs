@@ -1,12 +1,14 @@
 //! What one tenant should have in its store. Pure.
 
+use super::observe::Bucket;
 use super::policy;
-use crate::identity::{Mark, tag};
+use crate::identity::{Mark, derived_identity, tag};
 use eoffice_crds::{
-    AgencyCode, RecordState, Retention, RetentionMode, StoreCapabilities, TenantRecordSpec,
+    AgencyCode, Plane, RecordState, RecordedStorage, Retention, RetentionMode, StoreCapabilities,
+    TenantRecordSpec,
 };
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Whether the tenant may use its storage.
@@ -69,6 +71,13 @@ pub struct Desired {
     pub code_tags: BTreeMap<String, String>,
     /// What says that the bucket existed. Empty: it may be made.
     pub witnesses: Vec<Witness>,
+    /// The identity for a bucket that came back without one, as a person has accepted. Absent once
+    /// it was given: the next loss is another.
+    pub take_up: Option<String>,
+    /// Identities of buckets that a person accepted as lost or replaced. They witness nothing.
+    pub superseded: Vec<String>,
+    /// Identities of databases that a person accepted as lost or replaced: no twins of the bucket any more.
+    pub superseded_twins: Vec<String>,
     /// Whether the tenant may use it.
     pub access: Access,
     /// The access key id in the tenant's Secret.
@@ -95,11 +104,14 @@ pub fn desired(record: &TenantRecordSpec, circumstances: Circumstances<'_>) -> D
     let storage = &record.storage;
     let frozen = &record.frozen;
     let witness = |who, identity: Option<&String>| {
-        identity.map(|identity| Witness {
+        let identity = identity.filter(|identity| !storage.superseded.contains(identity))?;
+        Some(Witness {
             who,
             identity: identity.clone(),
         })
     };
+    // The plane is brought to what is asked once the identity is given.
+    let brought = record.settled.contains_key(&Plane::Storage);
     Desired {
         store: storage.store.clone(),
         bucket: storage.bucket.clone(),
@@ -126,6 +138,14 @@ pub fn desired(record: &TenantRecordSpec, circumstances: Circumstances<'_>) -> D
         .into_iter()
         .flatten()
         .collect(),
+        take_up: accepted(&record.installation_id, storage).filter(|_| !brought),
+        superseded: storage.superseded.clone(),
+        superseded_twins: record
+            .database
+            .superseded
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         access,
         current_key,
         capabilities,
@@ -134,12 +154,27 @@ pub fn desired(record: &TenantRecordSpec, circumstances: Circumstances<'_>) -> D
     }
 }
 
+/// The recorded identity, if it is one that was accepted for a bucket without any.
+fn accepted(installation: &str, storage: &RecordedStorage) -> Option<String> {
+    let successors = storage.superseded.iter();
+    let mut successors = successors.filter_map(|lost| successor(installation, lost));
+    let identity = storage.bucket_identity.as_ref()?;
+    successors.find(|successor| successor == identity)
+}
+
+/// The identity that a bucket without one would get in place of the lost one.
+pub(super) fn successor(installation: &str, lost: &str) -> Option<String> {
+    let installation = installation.parse().ok()?;
+    Some(derived_identity(&installation, lost))
+}
+
 /// IAM path of every user of an installation.
 pub(super) fn installation_path(installation: &str) -> String {
     format!("/eoffice/{installation}/")
 }
 
-fn user_path(installation: &str, fingerprint: &str) -> String {
+/// IAM path of a tenant's user.
+pub(super) fn user_path(installation: &str, fingerprint: &str) -> String {
     format!("{}{fingerprint}/", installation_path(installation))
 }
 
@@ -165,10 +200,56 @@ fn code_tag(code: &AgencyCode) -> (String, String) {
 }
 
 impl Desired {
+    /// Fingerprint of everything that is asked: another one means that the asking has changed. 16
+    /// hexadecimal digits.
+    pub fn asked(&self) -> String {
+        policy::fingerprint(&json!([
+            [self.bucket, self.user, self.user_path],
+            self.policy,
+            self.versioning,
+            self.retention,
+            [self.mark.installation, self.mark.fingerprint, self.mark.uid],
+            self.mark.state,
+            self.code_tags,
+            self.access == Access::Open,
+        ]))
+    }
+
     /// Whether these tags are a mark of the same tenant.
     pub(super) fn owns(&self, tags: &BTreeMap<String, String>) -> bool {
-        tags.get(&tag("installation")) == Some(&self.mark.installation)
-            && tags.get(&tag("fingerprint")) == Some(&self.mark.fingerprint)
+        self.owner()
+            .iter()
+            .all(|(key, value)| tags.get(key) == Some(value))
+    }
+
+    /// Whether these tags are another's mark: a tag that is missing was removed, one that is another
+    /// names its owner.
+    pub(super) fn disowns(&self, tags: &BTreeMap<String, String>) -> bool {
+        self.owner()
+            .iter()
+            .any(|(key, value)| tags.get(key).is_some_and(|found| found != *value))
+    }
+
+    fn owner(&self) -> [(String, &String); 2] {
+        [
+            (tag("installation"), &self.mark.installation),
+            (tag("fingerprint"), &self.mark.fingerprint),
+        ]
+    }
+
+    /// The identity that a bucket of ours has, or that was accepted for it.
+    pub(super) fn identity_of<'a>(&'a self, bucket: &'a Bucket) -> Option<&'a str> {
+        match self.takes_up(bucket) {
+            true => self.take_up.as_deref(),
+            false => bucket.identity(),
+        }
+    }
+
+    /// Whether this bucket came back without mark or identity, and was accepted so.
+    pub(super) fn takes_up(&self, bucket: &Bucket) -> bool {
+        let whole = self.owns(&bucket.tags) && bucket.identity().is_some();
+        let given = bucket.identity() == self.take_up.as_deref();
+        self.take_up.is_some() && !whole && !given && !self.disowns(&bucket.tags)
     }
 
     /// Whether the tenant has left.

@@ -12,6 +12,7 @@ pub mod credential;
 pub mod desired;
 mod empty;
 pub mod observe;
+pub mod orphans;
 pub mod plan;
 mod policy;
 mod sites;

@@ -4,7 +4,7 @@ mod user;
 
 use super::client::{Refusal, Store};
 use super::desired::{identity_tag, installation_path};
-use super::sites;
+use super::{policy, sites};
 use crate::effect::Effects;
 use crate::identity::{InstallationId, Mark};
 use crate::plan::Problem;
@@ -55,8 +55,8 @@ pub struct Bucket {
     pub lock: bool,
     /// Its default retention.
     pub retention: Option<Retention>,
-    /// Whether it has a policy of its own.
-    pub has_policy: bool,
+    /// Fingerprint of its own policy, if it has one.
+    pub policy: Option<String>,
     /// Whether nothing is in it, no old version and no begun upload. Only looked at where there
     /// is no tag at all.
     pub empty: bool,
@@ -150,13 +150,33 @@ async fn list_users(
 pub async fn tenant(
     store: &Store,
     effects: &Effects,
+    bucket: &str,
+    user: &str,
+) -> Result<Observed, Problem> {
+    look(store, effects, bucket, (user, None)).await
+}
+
+/// The same, without asking for what the lists have just said.
+pub async fn listed_tenant(
+    store: &Store,
+    effects: &Effects,
+    bucket: &str,
+    user: &str,
+    listed: &Inventory,
+) -> Result<Observed, Problem> {
+    look(store, effects, bucket, (user, listed.users.get(user))).await
+}
+
+async fn look(
+    store: &Store,
+    effects: &Effects,
     bucket_name: &str,
-    user_name: &str,
+    (user_name, path): (&str, Option<&String>),
 ) -> Result<Observed, Problem> {
     // Both to their end: where both fail, the same one of them is told of each time.
     let (bucket, user) = join(
         bucket(store, effects, bucket_name),
-        user::user(store, effects, user_name),
+        user::user(store, effects, user_name, path),
     )
     .await;
     Ok(Observed {
@@ -178,10 +198,10 @@ async fn bucket(store: &Store, effects: &Effects, name: &str) -> Result<Option<B
     let look = try_join4(
         versioning(store, effects, name),
         lock(store, effects, name),
-        has_policy(store, effects, name),
+        bucket_policy(store, effects, name),
         empty,
     );
-    let (versioning, (lock, retention), has_policy, empty) = match look.await {
+    let (versioning, (lock, retention), policy, empty) = match look.await {
         // It was removed while we looked.
         Err(refusal) if refusal.is(&["NoSuchBucket"]) => return Ok(None),
         found => found?,
@@ -190,7 +210,7 @@ async fn bucket(store: &Store, effects: &Effects, name: &str) -> Result<Option<B
         versioning,
         lock,
         retention,
-        has_policy,
+        policy,
         empty,
         tags,
     }))
@@ -287,16 +307,24 @@ fn retention(rule: &DefaultRetention) -> Option<Retention> {
     Some(Retention { mode, days })
 }
 
-async fn has_policy(store: &Store, effects: &Effects, bucket: &str) -> Result<bool, Refusal> {
+async fn bucket_policy(
+    store: &Store,
+    effects: &Effects,
+    bucket: &str,
+) -> Result<Option<String>, Refusal> {
     let found = store
         .call(effects, sites::GET_BUCKET_POLICY, bucket, || {
             store.s3.get_bucket_policy().bucket(bucket).send()
         })
         .await;
     match found {
-        Ok(_) => Ok(true),
+        Ok(found) => {
+            let text = found.policy.unwrap_or_default();
+            let document = policy::parse(&text).unwrap_or(Value::String(text));
+            Ok(Some(policy::fingerprint(&document)))
+        }
         Err(refusal) if refusal.is(&["NoSuchBucketPolicy"]) || refusal.is_unknown_call() => {
-            Ok(false)
+            Ok(None)
         }
         Err(refusal) => Err(refusal),
     }

@@ -1,6 +1,8 @@
 //! The policy of a tenant's user: its own bucket, and nothing that could loosen what holds there.
 
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// Name of the one inline policy of a tenant's user.
 pub(super) const NAME: &str = "bucket";
@@ -51,6 +53,14 @@ pub(super) fn document(bucket: &str, retention: bool) -> Value {
             },
         ],
     })
+}
+
+/// Fingerprint of a document, the same for every order of its keys. 16 hexadecimal digits.
+pub(super) fn fingerprint(document: &Value) -> String {
+    let mut sorted = document.clone();
+    sorted.sort_all_objects();
+    let sha = Sha256::digest(sorted.to_string());
+    HEXLOWER.encode(&sha[..8])
 }
 
 /// A policy as a store returns it: as it was written, or percent-encoded. None: it is no JSON.

@@ -3,7 +3,7 @@
 use crate::plan;
 use eoffice_crds::{Retention, RetentionMode};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Tags by key.
@@ -39,12 +39,14 @@ pub enum Step {
         /// Whether versions can be locked in it.
         lock: bool,
     },
-    /// Write all tags of the bucket.
+    /// Change tags of the bucket. The others stay as they are at that moment.
     PutTags {
         /// The bucket.
         bucket: String,
-        /// All its tags.
-        tags: Tags,
+        /// Tags to be there.
+        set: Tags,
+        /// Keys of tags not to be there.
+        remove: BTreeSet<String>,
     },
     /// Keep old versions.
     EnableVersioning {
@@ -58,6 +60,9 @@ pub enum Step {
         bucket: String,
         /// The rule.
         retention: Retention,
+        /// Tags that say when it was set, written after it: a tag that claims a window before it
+        /// begins would leave it too short.
+        since: Tags,
     },
     /// Remove the bucket's own policy: rights come from the user's alone.
     RemoveBucketPolicy {
@@ -129,11 +134,25 @@ pub enum Step {
     },
 }
 
+/// A rule in words, such as `Governance 3650 days`.
+pub(super) fn rule(retention: &Retention) -> String {
+    let mode = match retention.mode {
+        RetentionMode::Governance => "Governance",
+        RetentionMode::Compliance => "Compliance",
+    };
+    format!("{mode} {} days", retention.days)
+}
+
 impl plan::Step for Step {
+    /// Or close access.
     fn destructive(&self) -> bool {
         matches!(
             self,
-            Self::EmptyBucket { .. } | Self::DeleteBucket { .. } | Self::DeleteUser { .. }
+            Self::EmptyBucket { .. }
+                | Self::DeleteBucket { .. }
+                | Self::DeleteUser { .. }
+                | Self::DeleteKey { .. }
+                | Self::SetKeyStatus { active: false, .. }
         )
     }
 }
@@ -148,13 +167,11 @@ impl fmt::Display for Step {
             }
             Self::PutTags { bucket, .. } => write!(f, "write the tags of bucket {bucket}"),
             Self::EnableVersioning { bucket } => write!(f, "enable versioning of bucket {bucket}"),
-            Self::SetRetention { bucket, retention } => {
-                let mode = match retention.mode {
-                    RetentionMode::Governance => "Governance",
-                    RetentionMode::Compliance => "Compliance",
-                };
-                let days = retention.days;
-                write!(f, "set retention of bucket {bucket} to {mode}, {days} days")
+            Self::SetRetention {
+                bucket, retention, ..
+            } => {
+                let rule = rule(retention);
+                write!(f, "set retention of bucket {bucket} to {rule}")
             }
             Self::RemoveBucketPolicy { bucket } => {
                 write!(f, "remove the policy of bucket {bucket}")

@@ -2,11 +2,9 @@
 
 use super::connection::Server;
 use super::credential::Verifier;
-use super::desired::Desired;
 use super::error::Asked;
 use super::ident::Ident;
-use super::observe::{Observed, named, observe};
-use super::plan::{plan, plan_drop};
+use super::observe::named;
 use super::sites;
 use super::sql::{AWAIT_VERIFIER, COPY_VERIFIER, END_SESSIONS, statements};
 use super::step::Step;
@@ -17,65 +15,6 @@ use eoffice_crds::Reason;
 use futures::SinkExt;
 use std::io::Cursor;
 use std::pin::pin;
-
-/// How often [`converge`] looks again. A plan is whole, so the second look finds nothing to do unless
-/// somebody else is changing the same things.
-const ROUNDS: usize = 4;
-
-/// A tenant whose part of the server is as it should be.
-#[derive(Clone, Debug)]
-pub struct Converged {
-    /// What was found in the end.
-    pub observed: Observed,
-    /// What was done, in words.
-    pub done: Vec<String>,
-}
-
-/// Makes the server have what the tenant should have: looks, plans, acts, and looks again.
-pub async fn converge(
-    server: &Server,
-    effects: &Effects,
-    desired: &Desired,
-) -> Result<Converged, Problem> {
-    repeat(server, effects, desired, plan).await
-}
-
-/// Removes all the tenant has on the server, its data included.
-pub async fn remove(
-    server: &Server,
-    effects: &Effects,
-    desired: &Desired,
-) -> Result<Converged, Problem> {
-    repeat(server, effects, desired, plan_drop).await
-}
-
-async fn repeat(
-    server: &Server,
-    effects: &Effects,
-    desired: &Desired,
-    plan: fn(&Desired, &Observed) -> Result<Vec<Step>, Problem>,
-) -> Result<Converged, Problem> {
-    let mut done = Vec::new();
-    for _ in 0..ROUNDS {
-        let observed = observe(server, effects, desired).await?;
-        let steps = plan(desired, &observed)?;
-        if steps.is_empty() {
-            return Ok(Converged { observed, done });
-        }
-        for step in steps {
-            apply(server, effects, &step).await?;
-            done.push(step.to_string());
-        }
-    }
-    Err(Problem::new(
-        Reason::BackendError,
-        format!(
-            "database {} on {} does not stay as it is set; see who else changes it",
-            desired.database.as_str(),
-            desired.server
-        ),
-    ))
-}
 
 /// Carries out one step. A step that can destroy something first looks at the mark again.
 pub async fn apply(server: &Server, effects: &Effects, step: &Step) -> Result<(), Problem> {

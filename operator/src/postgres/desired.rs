@@ -4,7 +4,9 @@ use super::credential::Verifier;
 use super::ident::{Ident, Unquotable};
 use crate::identity::Mark;
 use crate::plan::Problem;
+use data_encoding::HEXLOWER;
 use eoffice_crds::{Reason, TenantRecordSpec};
+use sha2::{Digest, Sha256};
 
 /// Whether the tenant may use its database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,14 +41,18 @@ pub struct Desired {
     pub idle: Ident,
     /// The login's SCRAM verifier.
     pub verifier: Verifier,
-    /// SHA-256 of the verifier.
-    pub fingerprint: String,
+    /// SHA-256 of the verifier, in hexadecimal.
+    pub verifier_fingerprint: String,
     /// Connections the login may hold at once.
     pub connection_limit: i32,
     /// The mark on database and roles.
     pub mark: Mark,
     /// What says that the database existed. None: it may be made.
     pub witnesses: Vec<Witness>,
+    /// Oids that a person accepted as lost or replaced: whatever names one is no witness.
+    pub superseded: Vec<u32>,
+    /// Identities of buckets that a person accepted as lost or replaced: a mark that names one as twin is rewritten.
+    pub superseded_twins: Vec<String>,
     /// Whether the tenant may use it.
     pub access: Access,
 }
@@ -79,9 +85,22 @@ pub fn desired(
             ),
         ));
     }
-    let recorded = names.oid.and_then(|oid| u32::try_from(oid).ok());
+    let number = |oid: i64| u32::try_from(oid).ok();
+    let recorded = names.oid.and_then(number);
     let twin = bucket.and_then(|mark| mark.twin.as_ref()?.parse().ok());
-    let witness = |who, oid: Option<u32>| oid.map(|oid| Witness { who, oid });
+    // What the record names now was accepted last, even if it was given up before.
+    let superseded: Vec<u32> = (names.superseded.iter().copied().filter_map(number))
+        .filter(|oid| Some(*oid) != recorded)
+        .collect();
+    let witness = |who, oid: Option<u32>| {
+        oid.filter(|oid| !superseded.contains(oid))
+            .map(|oid| Witness { who, oid })
+    };
+    let current = &record.storage.bucket_identity;
+    let superseded_twins = (record.storage.superseded.iter())
+        .filter(|twin| Some(*twin) != current.as_ref())
+        .cloned()
+        .collect();
     Ok(Desired {
         server: names.server.clone(),
         database: ident(&names.name)?,
@@ -89,7 +108,7 @@ pub fn desired(
         login: ident(&names.login)?,
         idle: ident(&other_login(&names.login))?,
         verifier: verifier.clone(),
-        fingerprint: verifier.fingerprint(),
+        verifier_fingerprint: verifier.fingerprint(),
         connection_limit,
         mark: Mark {
             installation: record.installation_id.clone(),
@@ -105,12 +124,21 @@ pub fn desired(
         .into_iter()
         .flatten()
         .collect(),
+        superseded,
+        superseded_twins,
         access,
     })
 }
 
+/// The names that are a tenant's on its server: database, role, both logins.
+pub fn recorded_names(record: &TenantRecordSpec) -> [String; 4] {
+    let names = &record.database;
+    let idle = other_login(&names.login);
+    [&names.name, &names.role, &names.login, &idle].map(Clone::clone)
+}
+
 /// The logins `_a` and `_b` alternate.
-pub(super) fn other_login(login: &str) -> String {
+fn other_login(login: &str) -> String {
     match login.strip_suffix("_b") {
         Some(stem) => format!("{stem}_a"),
         None => format!("{}_b", login.strip_suffix("_a").unwrap_or(login)),
@@ -121,5 +149,117 @@ impl Desired {
     /// The names that are this tenant's on the server: database, role, both logins.
     pub fn names(&self) -> [&Ident; 4] {
         [&self.database, &self.role, &self.login, &self.idle]
+    }
+
+    /// Fingerprint of what is asked for, 16 hexadecimal digits: the same until somebody asks for something else. What
+    /// merely became known (identities) or was made at random (the verifier) is not in it.
+    pub fn asked(&self) -> String {
+        let mark = Mark {
+            twin: None,
+            ..self.mark.clone()
+        };
+        let mut sha = Sha256::new();
+        for part in [
+            &self.server,
+            self.database.as_str(),
+            self.role.as_str(),
+            self.login.as_str(),
+            &self.connection_limit.to_string(),
+            &mark.to_comment(),
+            &format!("{:?}", self.access),
+        ] {
+            sha.update(part.len().to_be_bytes());
+            sha.update(part);
+        }
+        let mut text = HEXLOWER.encode(&sha.finalize());
+        text.truncate(16);
+        text
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::postgres::Credential;
+    use serde_json::json;
+
+    fn record() -> TenantRecordSpec {
+        let record = json!({
+            "installationId": "korat", "fingerprint": "f",
+            "tenant": {"namespace": "province-30", "name": "x", "uid": "u1"}, "state": "live",
+            "frozen": {
+                "class": "standard", "baseDomain": "eoffice.example", "store": "objects",
+                "versioning": true, "allowDelete": false, "retain": {}
+            },
+            "hosts": [],
+            "database": {
+                "server": "pg-a", "systemIdentifier": "1", "name": "eo_1", "role": "eo_1_owner",
+                "login": "eo_1_a", "connectionLimit": 5, "oid": 200, "superseded": [100, 200]
+            },
+            "storage": {
+                "store": "objects", "storeIdentity": "1", "bucket": "b", "user": "u",
+                "bucketIdentity": "b2", "superseded": ["b1", "b2"]
+            },
+            "tenantSpec": {"agency": {"nameTh": "ก", "kind": "TownMunicipality", "province": "30"}},
+        });
+        serde_json::from_value(record).unwrap()
+    }
+
+    fn of(record: &TenantRecordSpec, twin: u32, password: u8) -> Desired {
+        let credential = Credential::new("eo_1_a", [password; 32], [2; 16]);
+        let bucket = Mark {
+            installation: "korat".into(),
+            fingerprint: "f".into(),
+            uid: "u1".into(),
+            state: record.state,
+            twin: Some(twin.to_string()),
+        };
+        let verifier = credential.verifier();
+        desired(record, 5, "eo_1_a", verifier, Some(&bucket), Access::Open).unwrap()
+    }
+
+    #[test]
+    fn what_was_given_up_is_no_witness_unless_it_was_taken_up_again() {
+        let oids = |desired: Desired| desired.witnesses.iter().map(|w| w.oid).collect::<Vec<_>>();
+        let mut record = record();
+        assert_eq!(of(&record, 100, 1).superseded, [100]);
+        assert_eq!(of(&record, 100, 1).superseded_twins, ["b1"]);
+        assert_eq!(oids(of(&record, 100, 1)), [200]);
+        assert_eq!(oids(of(&record, 300, 1)), [200, 300]);
+        record.database.oid = None;
+        assert_eq!(oids(of(&record, 100, 1)), [0; 0]);
+        assert_eq!(oids(of(&record, 200, 1)), [0; 0]);
+    }
+
+    #[test]
+    fn what_is_asked_changes_only_with_what_is_asked() {
+        type Edit = fn(&mut TenantRecordSpec);
+        let asked = of(&record(), 100, 1).asked();
+        assert_eq!(asked.len(), 16);
+        assert_eq!(
+            of(&record(), 300, 2).asked(),
+            asked,
+            "witnesses and password"
+        );
+        let cases: [(Edit, bool); 6] = [
+            (|r| r.database.oid = None, true),
+            (|r| r.storage.bucket_identity = None, true),
+            (|r| r.database.superseded.clear(), true),
+            (|r| r.tenant.uid = "u2".into(), false),
+            (|r| r.state = eoffice_crds::RecordState::Retained, false),
+            (|r| r.database.role = "other".into(), false),
+        ];
+        for (number, (edit, same)) in cases.iter().enumerate() {
+            let mut record = record();
+            edit(&mut record);
+            assert_eq!(of(&record, 100, 1).asked() == asked, *same, "case {number}");
+        }
+        let mut closed = of(&record(), 100, 1);
+        closed.access = Access::Closed;
+        assert_ne!(closed.asked(), asked);
+        closed.access = Access::Open;
+        closed.connection_limit = 6;
+        assert_ne!(closed.asked(), asked);
     }
 }

@@ -1,8 +1,8 @@
 //! The PostgreSQL plane: one tenant's roles and database on a shared server.
 //!
 //! [`desired`] says what should be, [`audit`] and [`observe`] what is, [`plan()`] what to change, and
-//! [`apply()`] changes it; [`converge`] does all four for one tenant. [`visit`] looks at a whole server
-//! and claims it, [`verify`] tries a tenant's own credentials.
+//! [`apply()`] changes it; [`converge`] does all four for one tenant, as far as a gate allows, and [`survey`] all but
+//! the last. [`visit`] looks at a whole server and claims it, [`verify`] tries a tenant's own credentials.
 //!
 //! A tenant has a role that owns its objects and cannot log in, a login that is a member of it, and a
 //! database that belongs to the operator. Marks are in the comments of all three.
@@ -10,6 +10,7 @@
 
 mod apply;
 mod connection;
+mod converge;
 mod credential;
 mod desired;
 mod error;
@@ -22,16 +23,18 @@ mod sql;
 mod step;
 mod verify;
 
-pub use apply::{Converged, apply, converge, remove};
+pub use apply::apply;
 pub use connection::{Server, ServerAddress};
+pub use converge::{Converged, Survey, converge, remove, survey};
 pub use credential::{Credential, Verifier};
-pub use desired::{Access, Desired, Witness, desired};
+pub use desired::{Access, Desired, Witness, desired, recorded_names};
 pub use ident::{Ident, Literal, Unquotable};
 pub use observe::{
     Audit, Counts, Database, Grant, Membership, Observed, Role, Setting, audit, observe,
 };
-pub use plan::{plan, plan_drop};
+pub use plan::{beyond, loss, plan, plan_close, plan_drop};
 pub use server::{Facts, canary_name, visit};
 pub use sites::ALL as SITES;
+pub use sql::AUDIT;
 pub use step::Step;
 pub use verify::{TenantLogin, closed, verify};

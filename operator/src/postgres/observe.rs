@@ -1,7 +1,7 @@
 //! What is on a server, as one query sees it.
 
 use super::connection::Server;
-use super::desired::{Desired, other_login};
+use super::desired::{Desired, recorded_names};
 use super::error::{Asked, broken_answer};
 use super::ident::Ident;
 use super::sites;
@@ -12,6 +12,8 @@ use crate::plan::Problem;
 use eoffice_crds::{RecordState, TenantRecordSpec};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+
+mod answer;
 
 /// Everything on a server whose name is one of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +53,8 @@ pub struct Database {
     pub comment: Option<String>,
     /// Rights on it, the defaults included.
     pub grants: Vec<Grant>,
-    /// Whether anything in it belongs to, or was granted to, an ordinary role.
+    /// Whether anything in it belongs to, or was granted to, an ordinary role. It is looked at only where there is
+    /// no comment.
     pub occupied: bool,
     /// Roles that own schemas in it.
     pub schema_owners: Vec<String>,
@@ -69,7 +72,7 @@ pub struct Grant {
 }
 
 /// A role.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
     /// Its name.
     pub name: String,
@@ -79,10 +82,10 @@ pub struct Role {
     pub comment: Option<String>,
     /// Whether it can log in.
     pub login: bool,
-    /// Whether it has an attribute that only a superuser can take away.
-    pub privileged: bool,
-    /// Whether it has an attribute that no tenant has, and that the operator can take away.
-    pub odd: bool,
+    /// Attributes that no tenant has, and that only a superuser can take away, such as `BYPASSRLS`.
+    pub privileges: Vec<String>,
+    /// Attributes that no tenant has, and that the operator can take away, such as `CREATEDB`.
+    pub attributes: Vec<String>,
     /// Connections it may hold; -1: no limit.
     pub connection_limit: i32,
     /// Whether the operator administers it.
@@ -91,7 +94,7 @@ pub struct Role {
     pub usable: bool,
     /// What it is a member of.
     pub memberships: Vec<Membership>,
-    /// Who is a member of it.
+    /// Who is a member of it, the operator apart.
     pub members: Vec<Membership>,
     /// Its own settings.
     pub settings: Vec<Setting>,
@@ -102,7 +105,7 @@ pub struct Role {
 }
 
 /// A membership of one role in another.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub struct Membership {
     /// The role.
     pub role: String,
@@ -117,7 +120,7 @@ pub struct Membership {
 }
 
 /// A role's own settings.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Setting {
     /// The database in which they hold; absent: everywhere.
     pub database: Option<String>,
@@ -134,13 +137,6 @@ pub struct Counts {
     pub retained: i64,
     /// Sum of the living tenants' connection limits.
     pub connections: i64,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    operator: String,
-    databases: Vec<Database>,
-    roles: Vec<Role>,
 }
 
 /// Looks at everything on a server, in one query.
@@ -188,21 +184,7 @@ async fn look(
     let text: String = row
         .try_get(0)
         .map_err(|_| broken_answer(server.name(), "no text"))?;
-    let answer: Answer = serde_json::from_str(&text)
-        .map_err(|error| broken_answer(server.name(), &error.to_string()))?;
-    Ok(Audit {
-        operator: answer.operator,
-        databases: answer
-            .databases
-            .into_iter()
-            .map(|database| (database.name.clone(), database))
-            .collect(),
-        roles: answer
-            .roles
-            .into_iter()
-            .map(|role| (role.name.clone(), role))
-            .collect(),
-    })
+    answer::read(&text).map_err(|error| broken_answer(server.name(), &error.to_string()))
 }
 
 impl Audit {
@@ -223,9 +205,7 @@ impl Audit {
 
     /// What of it is the tenant's of this record.
     pub fn recorded(&self, record: &TenantRecordSpec) -> Observed {
-        let names = &record.database;
-        let idle = other_login(&names.login);
-        self.of([&names.name, &names.role, &names.login, &idle])
+        self.of(recorded_names(record).each_ref().map(String::as_str))
     }
 
     /// The database of this name, if it exists.
@@ -253,6 +233,29 @@ impl Audit {
             .values()
             .filter_map(|database| Some((database, database.mark()?)))
             .filter(|(_, mark)| mark.installation == installation.as_str())
+    }
+
+    /// Databases and roles that bear the mark of this installation as living, and whose names nobody knows:
+    /// `database eo_x`, `role eo_y`, in order. They are told of and never dropped. What is marked as retained is
+    /// counted apart.
+    pub fn orphans(
+        &self,
+        installation: &InstallationId,
+        known: impl Fn(&str) -> bool,
+    ) -> Vec<String> {
+        let orphan = |name: &str, mark: Option<Mark>| {
+            !known(name)
+                && mark.is_some_and(|mark| {
+                    mark.installation == installation.as_str() && mark.state == RecordState::Live
+                })
+        };
+        let databases = (self.databases.iter())
+            .filter(|(name, database)| orphan(name, database.mark()))
+            .map(|(name, _)| format!("database {name}"));
+        let roles = (self.roles.iter())
+            .filter(|(name, role)| orphan(name, role.mark()))
+            .map(|(name, _)| format!("role {name}"));
+        databases.chain(roles).collect()
     }
 
     /// How much of the server this installation takes.

@@ -50,7 +50,7 @@ SELECT pg_catalog.json_build_object(
   'create_database', r.rolcreatedb,
   'create_role', r.rolcreaterole,
   'fingerprints', coalesce(pg_catalog.has_function_privilege(
-      pg_catalog.to_regprocedure('eoffice.password_fingerprint(oid)')::oid, 'EXECUTE'), false),
+      pg_catalog.to_regprocedure('eoffice.password_fingerprints(name[])')::oid, 'EXECUTE'), false),
   'public_may_enter', EXISTS (
       SELECT FROM pg_catalog.pg_database d,
           pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a
@@ -134,7 +134,7 @@ fn judge(name: &str, answer: &Answer, claim: &Claim) -> Result<(), Problem> {
         ),
         (
             !answer.fingerprints,
-            format!("lacks the function eoffice.password_fingerprint, or {operator} may not call it; run examples/platform/bootstrap.sql there as a superuser, in the database postgres"),
+            format!("lacks the function eoffice.password_fingerprints, or {operator} may not call it; run examples/platform/bootstrap.sql there as a superuser, in the database postgres"),
         ),
         (
             answer.public_may_enter,

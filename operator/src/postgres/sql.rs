@@ -4,73 +4,81 @@ use super::ident::{Ident, Literal};
 use super::step::Step;
 use crate::identity::Mark;
 
-/// One look at the databases and roles of the names in `$1`, or at all with our prefix.
+/// One look at the databases and roles of the names in `$1`, or at all with our prefix where it is null.
 ///
-/// `pg_shdepend` shows from outside what roles own inside a database, so that none has to be entered.
-/// `pg_has_role` with ADMIN OPTION would walk all of the operator's memberships for each role.
-pub(super) const AUDIT: &str = r"
-WITH sessions AS (
-    SELECT usesysid AS role, count(*) AS number FROM pg_catalog.pg_stat_activity GROUP BY usesysid
-), settings AS (
-    SELECT s.setrole AS role, pg_catalog.json_agg(pg_catalog.json_build_object(
-        'database', d.datname, 'values', s.setconfig)) AS list
-    FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
-    GROUP BY s.setrole
+/// It answers flat lists, whose parts belong together by oid or name: what is put together here would be joined
+/// by plans that are only as good as statistics of catalogs that nobody analyses. `pg_shdepend` shows from
+/// outside what roles own inside a database, so that none has to be entered.
+pub const AUDIT: &str = r"
+WITH me AS (
+    SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = current_user
+), roles AS MATERIALIZED (
+    SELECT r.* FROM pg_catalog.pg_roles r
+    WHERE CASE WHEN $1::text[] IS NULL THEN r.rolname LIKE 'eo\_%' ELSE r.rolname = ANY ($1) END
+), ties AS MATERIALIZED (
+    SELECT m.* FROM pg_catalog.pg_auth_members m
+    WHERE m.roleid IN (SELECT r.oid FROM roles r) OR m.member IN (SELECT r.oid FROM roles r)
 )
 SELECT pg_catalog.json_build_object(
   'operator', current_user,
-  'databases', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
-      'name', d.datname,
-      'oid', d.oid::bigint,
-      'owner', pg_catalog.pg_get_userbyid(d.datdba),
-      'open', d.datallowconn,
-      'template', d.datistemplate,
-      'connection_limit', d.datconnlimit,
-      'comment', pg_catalog.shobj_description(d.oid, 'pg_database'),
-      'grants', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
-            'grantee', CASE WHEN a.grantee <> 0 THEN pg_catalog.pg_get_userbyid(a.grantee) END,
-            'privilege', a.privilege_type,
-            'grantable', a.is_grantable)), '[]')
-          FROM pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a
-          WHERE a.grantee <> d.datdba),
-      'occupied', d.oid IN (SELECT s.dbid FROM pg_catalog.pg_shdepend s),
-      'schema_owners', (SELECT coalesce(pg_catalog.json_agg(DISTINCT pg_catalog.pg_get_userbyid(s.refobjid)), '[]')
-          FROM pg_catalog.pg_shdepend s
-          WHERE s.dbid = d.oid AND s.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
-            AND s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.deptype = 'o')
-    )), '[]')
+  'databases', (
+    SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(
+        d.datname, d.oid::bigint, pg_catalog.pg_get_userbyid(d.datdba),
+        d.datallowconn, d.datistemplate, d.datconnlimit, c.description,
+        (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(
+              CASE WHEN a.grantee <> 0 THEN pg_catalog.pg_get_userbyid(a.grantee) END,
+              a.privilege_type, a.is_grantable)), '[]')
+            FROM pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a
+            WHERE a.grantee <> d.datdba),
+        c.description IS NULL AND EXISTS (SELECT FROM pg_catalog.pg_shdepend s WHERE s.dbid = d.oid),
+        (SELECT coalesce(pg_catalog.json_agg(DISTINCT pg_catalog.pg_get_userbyid(s.refobjid)), '[]')
+            FROM pg_catalog.pg_shdepend s
+            WHERE s.dbid = d.oid AND s.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+              AND s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.deptype = 'o'))), '[]')
     FROM pg_catalog.pg_database d
+      LEFT JOIN pg_catalog.pg_shdescription c
+        ON c.objoid = d.oid AND c.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass
     WHERE CASE WHEN $1::text[] IS NULL THEN d.datname LIKE 'eo\_%' ELSE d.datname = ANY ($1) END),
-  'roles', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
-      'name', r.rolname,
-      'oid', r.oid::bigint,
-      'comment', pg_catalog.shobj_description(r.oid, 'pg_authid'),
-      'login', r.rolcanlogin,
-      'privileged', r.rolsuper OR r.rolreplication OR r.rolbypassrls,
-      'odd', r.rolcreatedb OR r.rolcreaterole OR NOT r.rolinherit
-          OR (r.rolvaliduntil IS NOT NULL AND r.rolvaliduntil <> 'infinity'),
-      'connection_limit', r.rolconnlimit,
-      'administered', EXISTS (SELECT FROM pg_catalog.pg_auth_members m
-          WHERE m.roleid = r.oid AND m.member = (SELECT o.oid FROM pg_catalog.pg_roles o WHERE o.rolname = current_user)
-            AND m.admin_option),
-      'usable', pg_catalog.pg_has_role(r.oid, 'USAGE') AND pg_catalog.pg_has_role(r.oid, 'SET'),
-      'memberships', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
-            'role', pg_catalog.pg_get_userbyid(m.roleid), 'member', r.rolname,
-            'grantor', pg_catalog.pg_get_userbyid(m.grantor),
-            'admin', m.admin_option, 'full', m.inherit_option AND m.set_option)), '[]')
-          FROM pg_catalog.pg_auth_members m WHERE m.member = r.oid),
-      'members', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
-            'role', r.rolname, 'member', pg_catalog.pg_get_userbyid(m.member),
-            'grantor', pg_catalog.pg_get_userbyid(m.grantor),
-            'admin', m.admin_option, 'full', m.inherit_option AND m.set_option)), '[]')
-          FROM pg_catalog.pg_auth_members m WHERE m.roleid = r.oid),
-      'settings', coalesce(t.list, '[]'),
-      'fingerprint', eoffice.password_fingerprint(r.oid),
-      'sessions', coalesce(a.number, 0)
-    )), '[]')
-    FROM pg_catalog.pg_roles r
-      LEFT JOIN sessions a ON a.role = r.oid LEFT JOIN settings t ON t.role = r.oid
-    WHERE CASE WHEN $1::text[] IS NULL THEN r.rolname LIKE 'eo\_%' ELSE r.rolname = ANY ($1) END)
+  'roles', (
+    SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(
+        r.rolname, r.oid::bigint, c.description, r.rolcanlogin,
+        pg_catalog.array_remove(ARRAY[
+            CASE WHEN r.rolsuper THEN 'SUPERUSER' END,
+            CASE WHEN r.rolreplication THEN 'REPLICATION' END,
+            CASE WHEN r.rolbypassrls THEN 'BYPASSRLS' END], NULL),
+        pg_catalog.array_remove(ARRAY[
+            CASE WHEN r.rolcreatedb THEN 'CREATEDB' END,
+            CASE WHEN r.rolcreaterole THEN 'CREATEROLE' END,
+            CASE WHEN NOT r.rolinherit THEN 'NOINHERIT' END,
+            CASE WHEN r.rolvaliduntil <> 'infinity' THEN 'VALID UNTIL ' || r.rolvaliduntil::text END], NULL),
+        r.rolconnlimit)), '[]')
+    FROM roles r
+      LEFT JOIN pg_catalog.pg_shdescription c
+        ON c.objoid = r.oid AND c.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass),
+  'held', (
+    SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(h.role, h.administered, h.usable)), '[]')
+    FROM (
+      SELECT t.roleid::bigint AS role, bool_or(t.admin_option) AS administered,
+          bool_or(t.inherit_option) AND bool_or(t.set_option) AS usable
+      FROM ties t WHERE t.member = (SELECT me.oid FROM me) GROUP BY t.roleid) h),
+  'memberships', (
+    SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(
+        pg_catalog.pg_get_userbyid(t.roleid), pg_catalog.pg_get_userbyid(t.member),
+        pg_catalog.pg_get_userbyid(t.grantor), t.admin_option, t.inherit_option AND t.set_option)), '[]')
+    FROM ties t WHERE t.member <> (SELECT me.oid FROM me)),
+  'settings', (
+    SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(
+        s.setrole::bigint, d.datname, s.setconfig)), '[]')
+    FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+    WHERE s.setrole IN (SELECT r.oid FROM roles r)),
+  'fingerprints', (
+    SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(f.role::bigint, f.fingerprint)), '[]')
+    FROM eoffice.password_fingerprints($1::text[]::name[]) f),
+  'sessions', (
+    SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(a.role, a.number)), '[]')
+    FROM (
+      SELECT a.usesysid::bigint AS role, count(*) AS number FROM pg_catalog.pg_stat_activity a
+      WHERE a.usesysid IN (SELECT r.oid FROM roles r) GROUP BY a.usesysid) a)
 )::text";
 
 /// A comment that is the mark.

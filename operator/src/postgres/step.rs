@@ -184,6 +184,68 @@ impl plan::Step for Step {
     }
 }
 
+impl Step {
+    /// Whether it cannot be done, or would be unsafe, while another step that comes before it in a plan is not done.
+    pub(super) fn needs(&self, other: &Self) -> bool {
+        match other {
+            Self::CreateRole { role: name, .. }
+            | Self::CreateLogin { login: name, .. }
+            | Self::CreateDatabase { database: name } => self.names().contains(&name),
+            // A role is not dropped while it owns something, and a remnant stands in the way of another.
+            Self::DropDatabase { .. } => {
+                matches!(self, Self::DropRole { .. } | Self::CreateDatabase { .. })
+            }
+            // Nobody is let in before the mark stands and PUBLIC is out, and nothing is dropped without the mark.
+            Self::MarkDatabase { .. } | Self::RevokePublic { .. } => matches!(
+                self,
+                Self::OpenDatabase { .. } | Self::HandOverSchema { .. } | Self::DropDatabase { .. }
+            ),
+            Self::OpenDatabase { .. } => matches!(self, Self::HandOverSchema { .. }),
+            Self::HandOverSchema { .. } => matches!(self, Self::Grant { .. }),
+            // Sessions come back as long as the login is open.
+            Self::CloseLogin { role } => {
+                matches!(self, Self::EndSessions { role: of } if of == role)
+            }
+            _ => false,
+        }
+    }
+
+    /// What must exist for it, apart from what it makes.
+    fn names(&self) -> Vec<&Ident> {
+        match self {
+            Self::CreateRole { .. } | Self::CreateDatabase { .. } => vec![],
+            Self::CreateLogin { role, .. } => vec![role],
+            Self::MarkDatabase { database, .. }
+            | Self::RevokePublic { database }
+            | Self::OpenDatabase { database }
+            | Self::DropDatabase { database, .. } => vec![database],
+            Self::Revoke { database, from } | Self::RevokeGrantOption { database, from } => {
+                vec![database, from]
+            }
+            Self::HandOverSchema { database, role } | Self::Grant { database, role } => {
+                vec![database, role]
+            }
+            Self::Join { role, member } | Self::Leave { role, member } => vec![role, member],
+            Self::ActAs {
+                login,
+                database,
+                role,
+            } => vec![login, database, role],
+            Self::MarkRole { role, .. }
+            | Self::Rejoin { role }
+            | Self::ResetAttributes { role }
+            | Self::ResetSettings { role, .. }
+            | Self::RemovePassword { role }
+            | Self::CloseLogin { role }
+            | Self::EndSessions { role }
+            | Self::DropRole { role, .. } => vec![role],
+            Self::LimitConnections { login, .. }
+            | Self::SetPassword { login, .. }
+            | Self::OpenLogin { login } => vec![login],
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

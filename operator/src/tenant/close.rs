@@ -1,24 +1,31 @@
 //! A tenant that is being deleted: access closed, `retained` written, and only then let go.
 
+use crate::breaker::{Act, Origin, Verdict};
+use crate::controller::breaker::told;
 use crate::controller::lease::not_leading;
 use crate::controller::world::World;
 use crate::kubernetes::{Kind, ObjectKey};
 use crate::plan::Problem;
-use crate::tenant::kubernetes::{front, guards, wanted};
+use crate::tenant::events::Told;
+use crate::tenant::kubernetes::{self, wanted};
 use crate::tenant::ledger::amend;
+use crate::tenant::parse::paused;
 use crate::tenant::reconcile::Outcome;
 use crate::tenant::status::Findings;
-use crate::tenant::store::{Tone, delete_record, has_finalizer, read_record, set_finalizer, tell};
+use crate::tenant::store::{
+    Tone, delete_record, has_finalizer, read_record, read_tenant, set_finalizer, tell,
+};
 use crate::tenant::{database, storage};
 use eoffice_crds::{
-    ConditionType, DeletionPolicy, EOfficeTenant, RecordState, TenantClass, TenantRecordSpec,
-    tenant_namespace,
+    ConditionType, DeletionPolicy, EOfficeTenant, Impact, Plane, RecordState, TenantClass,
+    TenantRecordSpec, tenant_namespace,
 };
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Closes a tenant and lets it go. Whatever cannot be reached delays the end.
 pub async fn leave(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
@@ -26,29 +33,87 @@ pub async fn leave(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
     if !has_finalizer(object) {
         return gone();
     }
+    let class = object
+        .status
+        .as_ref()
+        .and_then(|status| status.applied.as_ref());
+    let class = class.and_then(|applied| world.classes.get(&ObjectRef::new(&applied.frozen.class)));
+    if let Some(problem) = paused(object, class.as_deref()) {
+        let mut outcome = untouched(object, problem.clone(), None);
+        outcome
+            .findings
+            .iter_mut()
+            .for_each(|it| it.paused = Some(problem.clone()));
+        return outcome;
+    }
     if let Some((problem, left)) = world.memory.waiting(&name, ConditionType::Ready) {
-        return delayed(object, problem, left);
+        return delayed(object, problem, Some(left));
     }
     match end(world, object).await {
-        Ok(()) => {
+        Ok(End::Left) => {
             world.memory.forget(&name);
             gone()
         }
+        Ok(End::Stays(verdict)) => stays(object, &verdict),
         Err(problem) => {
             let wait = world.memory.failed(&name, ConditionType::Ready, &problem);
-            delayed(object, problem, wait)
+            delayed(object, problem, Some(wait))
         }
     }
+}
+
+/// How an attempt to let a tenant go came out.
+enum End {
+    /// It is gone.
+    Left,
+    /// It may not leave now, and nothing was touched.
+    Stays(Verdict),
+}
+
+/// Everything stays as it is until its delay is over or a person has decided.
+fn stays(object: &EOfficeTenant, verdict: &Verdict) -> Outcome {
+    let next = match verdict {
+        Verdict::Wait(left) => Some(*left),
+        _ => None,
+    };
+    let Some(problem) = told(verdict) else {
+        return gone();
+    };
+    let held = matches!(verdict, Verdict::Held(_)).then(|| problem.clone());
+    let mut outcome = untouched(object, problem, next);
+    outcome
+        .findings
+        .iter_mut()
+        .for_each(|it| it.held.clone_from(&held));
+    outcome
+}
+
+/// Nothing of it was closed: the agency works as well as it did.
+fn untouched(object: &EOfficeTenant, problem: Problem, next: Option<Duration>) -> Outcome {
+    let mut outcome = delayed(object, problem, next);
+    let available = condition(object, ConditionType::Available);
+    let available = available.is_some_and(|available| available.status == "True");
+    outcome
+        .findings
+        .iter_mut()
+        .for_each(|it| it.proved = available);
+    outcome
+}
+
+fn condition(object: &EOfficeTenant, kind: ConditionType) -> Option<&Condition> {
+    let conditions = &object.status.as_ref()?.conditions;
+    conditions.iter().find(|it| it.type_ == kind.as_str())
 }
 
 fn gone() -> Outcome {
     Outcome {
         findings: None,
+        notes: Vec::new(),
         next: None,
     }
 }
 
-fn delayed(object: &EOfficeTenant, problem: Problem, wait: std::time::Duration) -> Outcome {
+fn delayed(object: &EOfficeTenant, problem: Problem, next: Option<Duration>) -> Outcome {
     Outcome {
         findings: Some(Findings {
             generation: object.metadata.generation.unwrap_or_default(),
@@ -59,25 +124,41 @@ fn delayed(object: &EOfficeTenant, problem: Problem, wait: std::time::Duration) 
             gate: Some(problem),
             parts: Vec::new(),
             open: None,
+            paused: None,
+            held: None,
             facts: None,
         }),
-        next: Some(wait),
+        notes: Vec::new(),
+        next,
     }
 }
 
-async fn end(world: &World, object: &Arc<EOfficeTenant>) -> Result<(), Problem> {
+async fn end(world: &World, object: &Arc<EOfficeTenant>) -> Result<End, Problem> {
     let name = object.name_any();
+    let namespace = object.namespace().unwrap_or_default();
+    let live = read_tenant(world, &namespace, &name).await?;
+    let Some(live) = live.filter(|live| live.uid() == object.uid()) else {
+        // It has left already, and this pass did not know: what stands there now, if anything, is another.
+        return Ok(End::Left);
+    };
     let record = read_record(world, &name).await?;
     let ours = record.filter(|record| Some(&record.spec.tenant.uid) == object.uid().as_ref());
     let Some(record) = ours else {
         // It never got as far as a record, or another tenant holds the name: nothing is its own.
-        return set_finalizer(world, object, false).await;
+        return let_go(world, object).await;
     };
     let record = record.spec;
-    let destroy = object.spec.deletion_policy == DeletionPolicy::Delete
+    let verdict = world.breaker.ask(&record.tenant, &deletion()).await?;
+    if verdict != Verdict::Go {
+        return Ok(End::Stays(verdict));
+    }
+    let destroy = live.spec.deletion_policy == DeletionPolicy::Delete
         && record.frozen.allow_delete
         && record.frozen.retention.is_none();
     let class = world.classes.get(&ObjectRef::new(&record.frozen.class));
+    if let Some(problem) = paused(&live, class.as_deref()) {
+        return Err(problem);
+    }
     let record = shut(world, class.as_deref(), record, !destroy).await?;
     if destroy {
         raze(world, &record).await?;
@@ -87,15 +168,25 @@ async fn end(world: &World, object: &Arc<EOfficeTenant>) -> Result<(), Problem> 
     } else {
         "access is closed; namespace, record, database and bucket are kept"
     };
-    tell(
-        world,
-        object,
-        Tone::Normal,
-        if destroy { "Destroyed" } else { "Retained" },
-        note,
-    )
-    .await;
-    set_finalizer(world, object, false).await
+    let reason = if destroy { "Destroyed" } else { "Retained" };
+    tell(world, object, &Told::new(Tone::Normal, reason, note)).await;
+    let uid = record.tenant.uid;
+    let left = let_go(world, object).await?;
+    world.breaker.done(&uid, &deletion());
+    Ok(left)
+}
+
+async fn let_go(world: &World, object: &EOfficeTenant) -> Result<End, Problem> {
+    set_finalizer(world, object, false).await?;
+    Ok(End::Left)
+}
+
+fn deletion() -> Act {
+    Act {
+        impact: Impact::Delete,
+        origin: Origin::Inherited,
+        cause: "the EOfficeTenant is being deleted".to_owned(),
+    }
 }
 
 /// The way in first, then access, then network, quota and pods; then `retained` in record and marks.
@@ -107,12 +198,12 @@ async fn shut(
 ) -> Result<TenantRecordSpec, Problem> {
     let closed = class.map(|class| wanted(world, &class.spec, &record, false));
     if let Some(closed) = &closed {
-        front(world, closed).await?;
+        kubernetes::shut(world, closed, Plane::Ingress).await?;
     }
     database::shut(world, &record).await?;
     storage::shut(world, &record).await?;
     if let Some(closed) = &closed {
-        guards(world, closed).await?;
+        kubernetes::shut(world, closed, Plane::Namespace).await?;
     }
     world
         .cluster
@@ -121,10 +212,11 @@ async fn shut(
     if retain && record.state == RecordState::Live {
         let now = Timestamp::now();
         let days = SignedDuration::from_hours(24 * i64::from(record.frozen.retain.days));
+        let before = record.clone();
         record.state = RecordState::Retained;
         record.retained_at = Some(Time(now));
         record.retain_until = now.checked_add(days).ok().map(Time);
-        amend(world, &record).await?;
+        amend(world, &before, &record).await?;
     }
     if retain {
         // The marks say `retained` as the record does.

@@ -1,72 +1,164 @@
 //! The tenant's database: Secret first, then roles and database on its server.
 
+mod secret;
+
+use self::secret::{SecretAt, secret_key};
+use crate::audit::Cause;
 use crate::controller::backends::DatabaseBackend;
 use crate::controller::world::World;
 use crate::identity::{BackendNames, Mark, fingerprint};
-use crate::kubernetes::desired::{Child, Wanted};
-use crate::kubernetes::secrets::{self, DatabaseCredential, DatabaseLocation};
-use crate::kubernetes::{Kind, ObjectKey};
+use crate::kubernetes::secrets::DatabaseCredential;
 use crate::plan::Problem;
 use crate::postgres::{
-    self, Access, Credential, Desired, Server, TenantLogin, Verifier, canary_name, converge,
-    desired, observe, plan,
+    self, Access, Credential, Desired, Observed, Server, TenantLogin, Verifier, beyond,
+    canary_name, converge, desired, loss, observe, plan,
 };
 use crate::proof::Proof;
-use crate::tenant::open::Pass;
+use crate::tenant::acceptance::{self, identity_of, tell_accepted};
+use crate::tenant::keeper::{Keeper, Told};
 use crate::tenant::parse::Tenant;
+use crate::tenant::pass::{Brought, Pass, hash};
 use crate::tenant::placement::Candidate;
 use crate::tenant::storage;
-use eoffice_crds::{DATABASE_SECRET, DatabaseServer, Reason, TenantRecordSpec};
+use eoffice_crds::{DatabaseServer, Plane, Reason, RecordedDatabase, TenantRecordSpec};
 use kube::ResourceExt;
 use std::sync::Arc;
 
 /// What bringing the database to order found.
 pub struct Found {
-    /// The database's identity, once it exists.
-    pub oid: Option<i64>,
-    /// Whether anything was changed.
-    pub changed: bool,
+    /// What the record should say of it.
+    pub recorded: RecordedDatabase,
+    /// Whether a person's acceptance was taken: the plane is to be brought to it.
+    pub accepted: bool,
 }
 
 /// Brings the tenant's database to what is asked.
-pub async fn bring(pass: &Pass<'_>) -> Result<Found, Problem> {
+pub async fn bring(pass: &Pass<'_>) -> Brought<Found> {
     let (world, record) = (pass.world, &pass.record);
-    let backend = backend(world, record)?;
+    let prepared = backend(world, record).and_then(|backend| {
+        let secret = SecretAt::new(world, &pass.wanted, record, &backend);
+        let blank = desired_of(pass, &Verifier::known(String::new()))?;
+        let asked = hash(&[&blank.asked(), &secret.asked()]);
+        Ok((backend, asked))
+    });
+    let (backend, asked) = match prepared {
+        Ok(prepared) => prepared,
+        Err(problem) => return Brought::failed(problem),
+    };
+    if let Err(problem) = pass.ask_about_move(Plane::Database, &asked).await {
+        return Brought::failed(problem);
+    }
+    let keeper = pass.keeper(Plane::Database, &asked);
+    let result = work(pass, &backend, &keeper).await;
+    Brought {
+        asked,
+        notes: keeper.notes(),
+        result,
+    }
+}
+
+async fn work(
+    pass: &Pass<'_>,
+    backend: &DatabaseBackend,
+    gate: &Keeper<'_>,
+) -> Result<Found, Problem> {
+    let (world, record) = (pass.world, &pass.record);
     let (server, _) = backend.usable()?;
-    let (verifier, rewritten) = verifier(world, &pass.wanted, record, &backend).await?;
+    let secret = SecretAt::new(world, &pass.wanted, record, backend);
+    let kept = secret.verifier(pass, gate).await?;
+    let mut desired = desired_of(
+        pass,
+        kept.as_ref().unwrap_or(&Verifier::known(String::new())),
+    )?;
+    if kept.is_none() {
+        // The Secret tells of no password, and must not be written: the server's stays as it is.
+        let seen = observe(server, &world.effects, &desired).await?;
+        let login = seen.roles.get(&record.database.login);
+        if let Some(fingerprint) = login.and_then(|login| login.fingerprint.clone()) {
+            desired.verifier_fingerprint = fingerprint;
+        }
+    }
+    let recorded = |seen: &Observed| {
+        let oid = seen.database.as_ref().map(|database| database.oid.into());
+        Found {
+            accepted: false,
+            recorded: RecordedDatabase {
+                oid: oid.or(record.database.oid),
+                ..record.database.clone()
+            },
+        }
+    };
+    if !pass.fresh
+        && let Some(seen) = backend.observed(record)
+        && plan(&desired, &seen).is_ok_and(|changes| changes.is_empty())
+    {
+        return Ok(recorded(&seen));
+    }
+    match converge(server, &world.effects, &desired, gate).await {
+        Ok(converged) => {
+            let found = recorded(&converged.observed);
+            backend.saw(record, converged.observed);
+            Ok(found)
+        }
+        Err(problem) if problem.reason == Reason::Drifted => {
+            let seen = observe(server, &world.effects, &desired).await?;
+            for difference in beyond(&desired, &seen) {
+                gate.leave(&difference, false, &problem);
+            }
+            Err(problem)
+        }
+        Err(problem) if problem.reason == Reason::DataMissing => {
+            accepted(pass, server, &desired, gate, problem).await
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// What a person accepted about data that is missing: it goes into the record before anything is done.
+async fn accepted(
+    pass: &Pass<'_>,
+    server: &Server,
+    desired: &Desired,
+    gate: &Keeper<'_>,
+    problem: Problem,
+) -> Result<Found, Problem> {
+    let seen = observe(server, &pass.world.effects, desired).await?;
+    let loss = loss(desired, &seen).ok_or_else(|| problem.clone())?;
+    let accepted = acceptance::of(&pass.tenant.object, &loss).filter(|_| !gate.stops_all());
+    let Some(accepted) = accepted else {
+        gate.leave(&identity_of("database", &loss), false, &problem);
+        return Err(problem);
+    };
+    if !gate.is_planning() {
+        tell_accepted(
+            &pass.tenant.name,
+            Plane::Database,
+            "database",
+            &loss,
+            &accepted,
+        );
+    }
+    Ok(Found {
+        accepted: true,
+        recorded: accepted.of_database(&pass.record.database, &loss),
+    })
+}
+
+fn desired_of(pass: &Pass<'_>, verifier: &Verifier) -> Result<Desired, Problem> {
     let access = if pass.wanted.open {
         Access::Open
     } else {
         Access::Closed
     };
-    let bucket = storage::mark(world, record);
-    let limit = pass.tenant.connection_limit;
-    let desired = desired(
-        record,
-        limit,
-        &record.database.login,
-        &verifier,
+    let bucket = storage::mark(pass.world, &pass.record);
+    desired(
+        &pass.record,
+        pass.tenant.connection_limit,
+        &pass.record.database.login,
+        verifier,
         bucket.as_ref(),
         access,
-    )?;
-    if let Some(seen) = backend.observed(record)
-        && plan(&desired, &seen).is_ok_and(|steps| steps.is_empty())
-    {
-        let oid = seen.database.map(|database| database.oid.into());
-        return Ok(Found {
-            oid,
-            changed: rewritten,
-        });
-    }
-    let converged = converge(server, &world.effects, &desired).await?;
-    let oid = converged
-        .observed
-        .database
-        .as_ref()
-        .map(|database| database.oid.into());
-    let changed = rewritten || !converged.done.is_empty();
-    backend.saw(record, converged.observed);
-    Ok(Found { oid, changed })
+    )
 }
 
 /// The server that the record names, if it is the one that it means.
@@ -96,63 +188,14 @@ fn not_looked_at(server: &str) -> Problem {
     )
 }
 
-/// The verifier in the tenant's Secret. Where that is missing, was edited or says anything else
-/// than it should, it is written first: the server follows.
-async fn verifier(
-    world: &World,
-    wanted: &Wanted,
-    record: &TenantRecordSpec,
-    backend: &DatabaseBackend,
-) -> Result<(Verifier, bool), Problem> {
-    let spec = backend.spec();
-    let location = DatabaseLocation {
-        host: &spec.host,
-        port: spec.port,
-        database: &record.database.name,
-        ca: backend.ca.as_deref(),
-    };
-    let render = |credential: &DatabaseCredential| secrets::database(wanted, &location, credential);
-    let login = &record.database.login;
-    let key = ObjectKey {
-        kind: Kind::Secret,
-        name: DATABASE_SECRET.into(),
-    };
-    let seen = world.cluster.index.objects(&wanted.namespace).remove(&key);
-    let expected = secrets::state(&render(&DatabaseCredential::blank())).map(|state| state.rest);
-    if let Some(state) = seen.and_then(|seen| seen.secret)
-        && Some(state.rest) == expected
-        && state.digest.is_some()
-        && state.username == *login
-        && let Some(verifier) = state.verifier
-    {
-        return Ok((Verifier::known(verifier.0), false));
-    }
-    let live = world.cluster.get(&wanted.namespace, &key).await?;
-    let kept = live
-        .as_ref()
-        .and_then(secrets::database_credential)
-        .filter(|kept| kept.username == *login);
-    let kept = kept.unwrap_or_else(|| {
-        let made = Credential::new(login, rand::random(), rand::random());
-        DatabaseCredential {
-            username: login.clone(),
-            password: made.password().clone(),
-            verifier: secrets::Verifier(made.verifier().expose().to_owned()),
-        }
-    });
-    let child = Child::new(Kind::Secret, render(&kept));
-    world.cluster.apply(&wanted.namespace, &child).await?;
-    Ok((Verifier::known(kept.verifier.0), true))
-}
-
 /// What the record of a tenant says should be on its server when all access is closed.
 fn shut_down(world: &World, record: &TenantRecordSpec) -> Result<Desired, Problem> {
-    let key = ObjectKey {
-        kind: Kind::Secret,
-        name: DATABASE_SECRET.into(),
-    };
     let namespace = eoffice_crds::tenant_namespace(&record.tenant.name);
-    let seen = world.cluster.index.objects(&namespace).remove(&key);
+    let seen = world
+        .cluster
+        .index
+        .objects(&namespace)
+        .remove(&secret_key());
     let login = &record.database.login;
     let verifier = match seen.and_then(|seen| seen.secret?.verifier) {
         Some(verifier) => Verifier::known(verifier.0),
@@ -181,7 +224,7 @@ pub async fn shut(world: &World, record: &TenantRecordSpec) -> Result<(), Proble
     if !stands(world, server, &desired).await? {
         return Ok(());
     }
-    match converge(server, &world.effects, &desired).await {
+    match converge(server, &world.effects, &desired, &leaving(record)).await {
         Ok(converged) => {
             backend.saw(record, converged.observed);
             Ok(())
@@ -202,7 +245,7 @@ pub async fn prove(
         server: record.database.server.clone(),
         host: spec.host.clone(),
         port: u16::try_from(spec.port).unwrap_or(5432),
-        ca_pem: backend.ca.clone(),
+        ca_pem: backend.ca().map(str::to_owned),
         database: record.database.name.clone(),
         username: credential.username,
         password: credential.password,
@@ -215,9 +258,18 @@ pub async fn raze(world: &World, record: &TenantRecordSpec) -> Result<(), Proble
     let backend = backend(world, record)?;
     let (server, _) = backend.usable()?;
     let desired = shut_down(world, record)?;
-    postgres::remove(server, &world.effects, &desired)
+    postgres::remove(server, &world.effects, &desired, &leaving(record))
         .await
         .map(drop)
+}
+
+/// Who hears of what is done to the database of a tenant that is being deleted.
+fn leaving(record: &TenantRecordSpec) -> Told<'_> {
+    Told {
+        tenant: &record.tenant.name,
+        plane: Plane::Database,
+        cause: Cause::Deletion,
+    }
 }
 
 async fn stands(world: &World, server: &Server, desired: &Desired) -> Result<bool, Problem> {
@@ -225,7 +277,7 @@ async fn stands(world: &World, server: &Server, desired: &Desired) -> Result<boo
     Ok(found.database.is_some() || !found.roles.is_empty())
 }
 
-/// What is gone or somebody else's holds no access of this tenant, and does not keep it from leaving.
+/// What is gone or somebody else's does not keep a tenant from leaving: its own access has ended before this is told.
 pub fn unless_not_ours(problem: Problem) -> Result<(), Problem> {
     match problem.reason {
         Reason::DataMissing | Reason::ForeignObject => {

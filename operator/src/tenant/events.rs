@@ -1,7 +1,8 @@
 //! What people are told when a tenant's status changes. Pure.
 
+use crate::plan::Problem;
 use crate::tenant::store::Tone;
-use eoffice_crds::{ConditionType, EOfficeTenantStatus, Phase};
+use eoffice_crds::{ConditionType, Drift, DriftAction, EOfficeTenantStatus, Phase};
 
 /// Something to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,8 +11,22 @@ pub struct Told {
     pub tone: Tone,
     /// One word.
     pub reason: &'static str,
+    /// What was done about what.
+    pub action: String,
     /// A sentence.
     pub note: String,
+}
+
+impl Told {
+    /// Something to tell of the tenant as a whole.
+    pub fn new(tone: Tone, reason: &'static str, note: impl Into<String>) -> Self {
+        Self {
+            tone,
+            reason,
+            action: "Reconcile".to_owned(),
+            note: note.into(),
+        }
+    }
 }
 
 /// What a change of status is worth telling: a new phase, and a new reason while it is failing.
@@ -43,11 +58,63 @@ pub fn of_change(before: &EOfficeTenantStatus, after: &EOfficeTenantStatus) -> O
         (_, Phase::Active) => (Tone::Normal, "Provisioned", message),
         (_, Phase::Provisioning) => return None,
     };
-    Some(Told {
+    Some(Told::new(tone, word, note))
+}
+
+/// A tenant that waits in a batch is told of once.
+pub fn of_hold(before: &EOfficeTenantStatus, held: Option<&Problem>) -> Option<Told> {
+    let known = before
+        .conditions
+        .iter()
+        .any(|condition| condition.type_ == ConditionType::Held.as_str());
+    let held = held.filter(|_| !known)?;
+    Some(Told::new(Tone::Warning, "Held", &held.message))
+}
+
+/// What is worth telling of the list of drift: each that is new, or came anew.
+pub fn of_drift(before: &[Drift], after: &[Drift]) -> Vec<Told> {
+    let known = |drift: &&Drift| {
+        before.iter().any(|known| {
+            known.plane == drift.plane
+                && known.object == drift.object
+                && known.field == drift.field
+                && known.count == drift.count
+                && known.action == drift.action
+        })
+    };
+    after
+        .iter()
+        .filter(|drift| !known(drift))
+        .map(told)
+        .collect()
+}
+
+fn told(drift: &Drift) -> Told {
+    let Drift {
+        plane,
+        object,
+        field,
+        actor,
+        ..
+    } = drift;
+    let (tone, reason, done) = match drift.action {
+        DriftAction::Corrected => (Tone::Normal, "DriftCorrected", "was put right"),
+        DriftAction::Reported => (Tone::Warning, "DriftReported", "is only reported"),
+        DriftAction::Held => (Tone::Warning, "DriftHeld", "is left as it is for now"),
+    };
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+    let note = format!(
+        "{plane}: {object} {field} was {} instead of {}, changed by {actor}; it {done}",
+        value(&drift.observed),
+        value(&drift.expected),
+    );
+    Told {
         tone,
-        reason: word,
+        reason,
+        // Events of one object, reason and action are counted as one: each difference is told of by itself.
+        action: format!("{object} {field}").chars().take(128).collect(),
         note,
-    })
+    }
 }
 
 fn ready(status: &EOfficeTenantStatus) -> Option<(String, String)> {

@@ -1,22 +1,26 @@
 //! The tenant's own namespace: what is wanted in it, and the changes that make it so.
 
+use crate::audit::Cause;
 use crate::controller::world::World;
+use crate::kubernetes::certificate::{CertificateState, Repair, faults, renewals};
 use crate::kubernetes::desired::{Child, Endpoint, Wanted};
-use crate::kubernetes::observe::CertificateState;
-use crate::kubernetes::plan::plan;
+use crate::kubernetes::plan::{Step, plan};
 use crate::kubernetes::{Kind, ObjectKey, desired};
-use crate::plan::Problem;
+use crate::plan::{Gate, Problem};
+use crate::tenant::keeper::{Keeper, Told};
 use crate::tenant::parse::Tenant;
+use crate::tenant::pass::{Brought, Pass};
 use eoffice_crds::{
-    DatabaseServer, ObjectStore, Reason, TenantClassSpec, TenantRecordSpec, labels,
+    DatabaseServer, ObjectStore, Plane, Reason, TenantClassSpec, TenantRecordSpec, labels,
     tenant_namespace,
 };
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Kinds that guard a tenant; certificates and the ingress are treated by themselves.
-const GUARDS: [Kind; 5] = [
+pub const GUARDS: [Kind; 5] = [
     Kind::Namespace,
     Kind::ResourceQuota,
     Kind::LimitRange,
@@ -112,50 +116,167 @@ pub async fn check_namespace(
 
 /// Makes the namespace, which the record needs before all else.
 pub async fn lay_ground(world: &World, wanted: &Wanted) -> Result<(), Problem> {
-    bring(
-        world,
-        wanted,
-        vec![desired::ground(wanted)],
-        &[Kind::Namespace],
+    let gate = Told {
+        tenant: &wanted.tenant,
+        plane: Plane::Namespace,
+        cause: Cause::SpecChange,
+    };
+    let ground = vec![desired::ground(wanted)];
+    converge(world, wanted, ground, &[Kind::Namespace], (&gate, false)).await
+}
+
+/// Closes the way in and the namespace of a tenant that is being deleted.
+pub async fn shut(world: &World, wanted: &Wanted, plane: Plane) -> Result<(), Problem> {
+    let gate = Told {
+        tenant: &wanted.tenant,
+        plane,
+        cause: Cause::Deletion,
+    };
+    let (children, kinds) = match plane {
+        Plane::Ingress => (desired::front(wanted), &[Kind::Ingress][..]),
+        _ => (desired::guards(wanted), &GUARDS[..]),
+    };
+    converge(world, wanted, children, kinds, (&gate, false)).await
+}
+
+/// Brings a tenant's objects of some kinds to what is wanted.
+pub async fn bring(
+    pass: &Pass<'_>,
+    plane: Plane,
+    children: Vec<Child>,
+    kinds: &[Kind],
+) -> Brought<()> {
+    let asked = desired::asked(&children);
+    if let Err(problem) = pass.ask_about_move(plane, &asked).await {
+        return Brought::failed(problem);
+    }
+    let keeper = pass.keeper(plane, &asked);
+    let result = converge(
+        pass.world,
+        &pass.wanted,
+        children,
+        kinds,
+        (&keeper, pass.fresh),
     )
-    .await
-    .map(drop)
+    .await;
+    Brought {
+        asked,
+        notes: keeper.notes(),
+        result,
+    }
 }
 
-/// Namespace, quota, limits, service account and network policies. True if anything was changed.
-pub async fn guards(world: &World, wanted: &Wanted) -> Result<bool, Problem> {
-    bring(world, wanted, desired::guards(wanted), &GUARDS).await
+/// One Certificate for each host, and in its Secret what was issued for it.
+pub async fn certificates(pass: &Pass<'_>) -> Brought<()> {
+    let children = desired::certificates(&pass.wanted);
+    let asked = desired::asked(&children);
+    let keeper = pass.keeper(Plane::Certificate, &asked);
+    let kinds = &[Kind::Certificate];
+    let result = async {
+        converge(
+            pass.world,
+            &pass.wanted,
+            children,
+            kinds,
+            (&keeper, pass.fresh),
+        )
+        .await?;
+        issued(pass, &keeper).await
+    };
+    let result = result.await;
+    Brought {
+        asked,
+        notes: keeper.notes(),
+        result,
+    }
 }
 
-/// One Certificate for each host.
-pub async fn certificates(world: &World, wanted: &Wanted) -> Result<bool, Problem> {
-    bring(
-        world,
-        wanted,
-        desired::certificates(wanted),
-        &[Kind::Certificate],
-    )
-    .await
+/// Has what is wrong with the certificates put right, and says what is.
+async fn issued(pass: &Pass<'_>, gate: &Keeper<'_>) -> Result<(), Problem> {
+    let Pass { world, wanted, .. } = pass;
+    let cluster = &world.cluster;
+    let look = || {
+        faults(
+            wanted,
+            &cluster.index.objects(&wanted.namespace),
+            Timestamp::now(),
+        )
+    };
+    for step in renewals(&look()) {
+        let Some(change) = cluster.examine(&wanted.namespace, step).await? else {
+            continue;
+        };
+        if gate.allows(&change.differences) {
+            cluster.carry_out(&wanted.namespace, &change.step).await?;
+            gate.made(&change.differences);
+        }
+    }
+    if gate.is_planning() {
+        return Ok(());
+    }
+    let left = look();
+    let mut told = BTreeSet::new();
+    for fault in left.iter().filter(|fault| fault.difference.is_some()) {
+        if told.insert(&fault.certificate) {
+            tell_others(pass, gate, &fault.certificate).await?;
+        }
+    }
+    let states = certificate_states(world, wanted);
+    states.default?;
+    match left.first() {
+        Some(fault) => Err(fault.problem()),
+        None => states.others,
+    }
 }
 
-/// The Ingress of an open tenant; none for a closed one.
-pub async fn front(world: &World, wanted: &Wanted) -> Result<bool, Problem> {
-    bring(world, wanted, desired::front(wanted), &[Kind::Ingress]).await
+/// Tells of what is wrong with a certificate and not ours to put right. It is read live: the watches of its
+/// three objects are not of one moment.
+async fn tell_others(
+    pass: &Pass<'_>,
+    gate: &Keeper<'_>,
+    certificate: &ObjectKey,
+) -> Result<(), Problem> {
+    let cluster = &pass.world.cluster;
+    let namespace = &pass.wanted.namespace;
+    for fault in cluster.examine_certificate(namespace, certificate).await? {
+        let by_another = match fault.repair {
+            Repair::CertManager => true,
+            Repair::Person => false,
+            Repair::Renew | Repair::Strip => continue,
+        };
+        if let Some(difference) = &fault.difference {
+            gate.leave(difference, by_another, &fault.problem());
+        }
+    }
+    Ok(())
 }
 
-async fn bring(
+/// What differs is read live, so that it can be told of, and only then changed. `fresh`: everything is.
+async fn converge(
     world: &World,
     wanted: &Wanted,
-    desired: Vec<Child>,
+    children: Vec<Child>,
     kinds: &[Kind],
-) -> Result<bool, Problem> {
+    (gate, fresh): (&dyn Gate, bool),
+) -> Result<(), Problem> {
     let cluster = &world.cluster;
     let observed = cluster.index.objects(&wanted.namespace);
-    let steps = plan(desired, &observed, kinds, |print| cluster.accepted(print));
-    for step in &steps {
-        cluster.carry_out(&wanted.namespace, step).await?;
+    let all = fresh.then(|| children.clone());
+    let mut steps = plan(children, &observed, kinds, |print| cluster.accepted(print));
+    if let Some(all) = all {
+        steps.retain(|step| matches!(step, Step::Delete(_)));
+        steps.extend(all.into_iter().map(|child| Step::Apply(Box::new(child))));
     }
-    Ok(!steps.is_empty())
+    for step in steps {
+        let Some(change) = cluster.examine(&wanted.namespace, step).await? else {
+            continue;
+        };
+        if gate.allows(&change.differences) {
+            cluster.carry_out(&wanted.namespace, &change.step).await?;
+            gate.made(&change.differences);
+        }
+    }
+    Ok(())
 }
 
 /// How the certificates stand: when the default host's ends, and what is wrong with any.

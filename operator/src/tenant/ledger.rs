@@ -1,17 +1,22 @@
 //! The record of a live tenant: decided under one lock, written before anything else is made.
 
+use crate::audit::Cause;
+use crate::breaker::Act;
 use crate::controller::world::World;
-use crate::plan::Problem;
+use crate::plan::{Gate, Problem};
+use crate::tenant::brake::Brake;
+use crate::tenant::keeper::Told;
 use crate::tenant::kubernetes::{check_namespace, lay_ground, wanted};
 use crate::tenant::parse::{Tenant, matches};
 use crate::tenant::placement::Candidate;
-use crate::tenant::record::{Decision, FirstLook, begin, carry_on, check_owner};
+use crate::tenant::record::{Decision, FirstLook, begin, carry_on, check_owner, differences};
 use crate::tenant::registry::Registry;
 use crate::tenant::store::{read_record, write_record};
 use crate::tenant::{database, storage};
-use eoffice_crds::{Reason, TenantRecordSpec};
+use eoffice_crds::{Impact, Lifecycle, Plane, Reason, TenantRecordSpec};
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
+use std::time::Duration;
 
 /// A tenant's place in the record, as it stands on the API server.
 #[derive(Clone, Debug)]
@@ -22,69 +27,162 @@ pub struct Entry {
     pub refused_host: Option<Problem>,
     /// Whether the data of an earlier tenant was taken up with this look.
     pub restored: bool,
+    /// Whether the record was changed with this look.
+    pub changed: bool,
+    /// Whether access is to be open.
+    pub open: bool,
+    /// What waits in a batch for a person's decision, or for its time.
+    pub held: Option<Problem>,
+    /// When what waits is to be looked at again.
+    pub wait: Option<Duration>,
+    /// What the breaker was asked about.
+    pub acts: Vec<Act>,
+}
+
+/// The entry of a tenant whose changes are stopped: the record as it is.
+pub fn as_it_is(record: &TenantRecordSpec) -> Entry {
+    Entry {
+        record: record.clone(),
+        refused_host: None,
+        restored: false,
+        changed: false,
+        open: record.tenant_spec.lifecycle == Lifecycle::Active,
+        held: None,
+        wait: None,
+        acts: Vec::new(),
+    }
+}
+
+/// The entry that a tenant would get. Nothing is reserved or written.
+pub async fn preview(world: &World, tenant: &Tenant) -> Result<Entry, Problem> {
+    let (existing, decision) = {
+        let look = Look::of(world, tenant).await?;
+        world.records.with(|registry| {
+            let decision = look.decide(world, tenant, registry);
+            (registry.get(&tenant.name).cloned(), decision)
+        })
+    };
+    let Decision {
+        record,
+        refused_host,
+        restored,
+    } = decision?;
+    Ok(Entry {
+        changed: existing.as_ref() != Some(&record),
+        open: tenant.wants_open(),
+        record,
+        refused_host,
+        restored,
+        held: None,
+        wait: None,
+        acts: Vec::new(),
+    })
 }
 
 /// Brings the record to what it should be, and everything it decides about with it.
 pub async fn enter(world: &World, tenant: &Tenant) -> Result<Entry, Problem> {
-    let existing = world
+    let look = Look::of(world, tenant).await?;
+    let existing = look.existing.clone();
+    let wanted = world
         .records
-        .with(|registry| registry.get(&tenant.name).cloned());
-    let base_domains = world.base_domains();
-    let look = match &existing {
-        Some(_) => None,
-        None => Some(first_look(world, tenant).await?),
-    };
-    check_namespace(world, tenant, existing.is_some()).await?;
-    let holder_lives = existing.as_ref().is_some_and(|record| lives(world, record));
+        .with(|registry| look.decide(world, tenant, registry))?;
+    let brake = Brake::ask(world, tenant, existing.as_ref(), &wanted.record).await?;
     let decide = |registry: &Registry| {
-        let now = registry.get(&tenant.name);
-        check_owner(tenant, now, registry, holder_lives)?;
-        let decision = match (now, &look) {
-            (Some(record), _) => carry_on(tenant, record, &base_domains, registry),
-            (None, Some(look)) => {
-                let look = look.promised(registry);
-                begin(tenant, world.installation(), &look, &base_domains, registry)?
-            }
-            (None, None) => {
-                return Err(Problem::new(
-                    Reason::KubernetesError,
-                    "the record went away while it was looked at; it is tried again",
-                ));
-            }
-        };
         let Decision {
-            record,
+            mut record,
             refused_host,
             restored,
-        } = decision;
-        Ok((record, (refused_host, restored)))
+        } = look.decide(world, tenant, registry)?;
+        brake.hold_back(&mut record, existing.as_ref());
+        Ok::<_, Problem>((record, (refused_host, restored)))
     };
     let (record, (refused_host, restored)) = world.records.decide(decide)?;
-    if existing.as_ref() != Some(&record) {
-        settle(world, tenant, existing.is_some(), &record).await?;
+    let changed = existing.as_ref() != Some(&record);
+    if changed {
+        settle(world, tenant, existing.as_ref(), &record).await?;
         let before = existing.iter().flat_map(|existing| &existing.hosts);
         if before.into_iter().any(|host| !record.hosts.contains(host)) {
+            for act in brake.acts.iter().filter(|act| act.impact == Impact::Move) {
+                world.breaker.done(&tenant.uid, act);
+            }
             // Somebody may have waited for a host that was given up.
             world.push_all();
         }
     }
     Ok(Entry {
+        open: tenant.wants_open() || brake.stays_open,
         record,
         refused_host,
         restored,
+        changed,
+        held: brake.held,
+        wait: brake.wait,
+        acts: brake.acts,
     })
+}
+
+/// What a record is decided from.
+struct Look {
+    existing: Option<TenantRecordSpec>,
+    first: Option<First>,
+    base_domains: Vec<String>,
+    holder_lives: bool,
+}
+
+impl Look {
+    async fn of(world: &World, tenant: &Tenant) -> Result<Self, Problem> {
+        let existing = world
+            .records
+            .with(|registry| registry.get(&tenant.name).cloned());
+        let first = match &existing {
+            Some(_) => None,
+            None => Some(first_look(world, tenant).await?),
+        };
+        check_namespace(world, tenant, existing.is_some()).await?;
+        Ok(Self {
+            holder_lives: existing.as_ref().is_some_and(|record| lives(world, record)),
+            base_domains: world.base_domains(),
+            existing,
+            first,
+        })
+    }
+
+    fn decide(
+        &self,
+        world: &World,
+        tenant: &Tenant,
+        registry: &Registry,
+    ) -> Result<Decision, Problem> {
+        let now = registry.get(&tenant.name);
+        check_owner(tenant, now, registry, self.holder_lives)?;
+        match (now, &self.first) {
+            (Some(record), _) => Ok(carry_on(tenant, record, &self.base_domains, registry)),
+            (None, Some(first)) => {
+                let first = first.promised(registry);
+                let installation = world.installation();
+                begin(tenant, installation, &first, &self.base_domains, registry)
+            }
+            (None, None) => Err(Problem::new(
+                Reason::KubernetesError,
+                "the record went away while it was looked at; it is tried again",
+            )),
+        }
+    }
 }
 
 /// Writes what was decided; where that fails, what the API server has counts again.
 async fn settle(
     world: &World,
     tenant: &Tenant,
-    known: bool,
+    known: Option<&TenantRecordSpec>,
     record: &TenantRecordSpec,
 ) -> Result<(), Problem> {
     let written = async {
-        let ground = wanted(world, &tenant.class.spec, record, tenant.wants_open());
-        lay_ground(world, &ground).await?;
+        if known.is_none() {
+            // Where a record stands its namespace does: what drifted of that is the plane's to decide about.
+            let ground = wanted(world, &tenant.class.spec, record, tenant.wants_open());
+            lay_ground(world, &ground).await?;
+        }
         let stored = read_record(world, &tenant.name).await?;
         if let Some(stored) = &stored
             && stored.spec.fingerprint != record.fingerprint
@@ -97,7 +195,7 @@ async fn settle(
                 ),
             ));
         }
-        if stored.is_some() && !known {
+        if stored.is_some() && known.is_none() {
             // Decided as for a tenant without a record: what is written there must not be lost.
             return Err(Problem::new(
                 Reason::KubernetesError,
@@ -113,6 +211,7 @@ async fn settle(
     match written {
         Ok(stored) => {
             world.records.settle(&tenant.name, Some(&stored));
+            tell(known, record, Cause::SpecChange);
             Ok(())
         }
         Err(problem) => {
@@ -123,8 +222,22 @@ async fn settle(
     }
 }
 
+/// Writes the audit of a change of a record.
+fn tell(before: Option<&TenantRecordSpec>, after: &TenantRecordSpec, cause: Cause) {
+    let gate = Told {
+        tenant: &after.tenant.name,
+        plane: Plane::Namespace,
+        cause,
+    };
+    gate.made(&differences(before, after));
+}
+
 /// Writes a change of the record that the planes found out: identities, the first proof.
-pub async fn amend(world: &World, record: &TenantRecordSpec) -> Result<(), Problem> {
+pub async fn amend(
+    world: &World,
+    before: &TenantRecordSpec,
+    record: &TenantRecordSpec,
+) -> Result<(), Problem> {
     let name = &record.tenant.name;
     let stored = read_record(world, name).await?;
     if stored
@@ -140,6 +253,7 @@ pub async fn amend(world: &World, record: &TenantRecordSpec) -> Result<(), Probl
     }
     let stored = write_record(world, stored.as_ref(), record).await?;
     world.records.settle(name, Some(&stored));
+    tell(Some(before), record, Cause::SpecChange);
     Ok(())
 }
 
@@ -153,14 +267,14 @@ fn lives(world: &World, record: &TenantRecordSpec) -> bool {
 }
 
 /// What was found on the backends for a tenant without a record.
-struct Look {
+struct First {
     pool: Vec<Candidate>,
     store: String,
     bucket_mark: Option<crate::identity::Mark>,
     database_mark: Option<crate::identity::Mark>,
 }
 
-impl Look {
+impl First {
     /// The same, with what the records promise of each server by now.
     fn promised(&self, registry: &Registry) -> FirstLook {
         let mut servers = self.pool.clone();
@@ -178,7 +292,7 @@ impl Look {
     }
 }
 
-async fn first_look(world: &World, tenant: &Tenant) -> Result<Look, Problem> {
+async fn first_look(world: &World, tenant: &Tenant) -> Result<First, Problem> {
     let selector = &tenant.class.spec.database.server_selector;
     let mut pool = Vec::new();
     let mut database_mark = None;
@@ -190,7 +304,7 @@ async fn first_look(world: &World, tenant: &Tenant) -> Result<Look, Problem> {
         }
     }
     let (store, bucket_mark) = storage::first_look(world, tenant).await?;
-    Ok(Look {
+    Ok(First {
         pool,
         store,
         bucket_mark,

@@ -1,64 +1,71 @@
 //! A tenant that lives: its planes brought to what the record and the class say, open or closed.
 
-use crate::controller::world::{Proved, World};
-use crate::kubernetes::desired::Wanted;
+mod proof;
+
+use crate::controller::world::World;
+use crate::kubernetes::Kind;
+use crate::kubernetes::desired;
 use crate::plan::Problem;
-use crate::tenant::kubernetes::{certificate_states, certificates, front, guards, wanted};
+use crate::tenant::kubernetes::{GUARDS, bring, certificate_states, certificates, wanted};
 use crate::tenant::ledger::{Entry, amend};
 use crate::tenant::parse::Tenant;
+use crate::tenant::pass::Pass;
 use crate::tenant::reconcile::Outcome;
-use crate::tenant::status::{Findings, Nature, Part, certificate, nature};
-use crate::tenant::store::{Tone, tell};
-use crate::tenant::{database, storage, verify};
+use crate::tenant::status::{Findings, VITAL, certificate};
+use crate::tenant::{database, drift, storage};
 use eoffice_crds::{
-    AppliedClass, ConditionType, DATABASE_SECRET, EOfficeTenantStatus, LocalRef, ObjectRef, Phase,
-    RECORD_NAME, Reason, STORAGE_SECRET, TenantDatabaseStatus, TenantRecordSpec,
-    TenantStorageStatus,
+    AppliedClass, ConditionType, DATABASE_SECRET, EOfficeTenantStatus, Impact, Lifecycle, LocalRef,
+    ObjectRef, Phase, Plane, RECORD_NAME, Reason, STORAGE_SECRET, TenantDatabaseStatus,
+    TenantRecordSpec, TenantStorageStatus, annotations,
 };
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use std::time::{Duration, Instant};
+use kube::ResourceExt;
 
-/// What one look at a tenant does and learns.
-pub struct Pass<'a> {
-    /// The controller's world.
-    pub world: &'a World,
-    /// The tenant.
-    pub tenant: &'a Tenant,
-    /// What is wanted in its namespace.
-    pub wanted: Wanted,
-    /// Its record, with what this look adds.
-    pub record: TenantRecordSpec,
-    parts: Vec<(ConditionType, Part)>,
-    changes: Vec<&'static str>,
-    next: Option<Duration>,
-}
+/// How often both backends are brought to order: once, again where the first made an object that its
+/// twin has to name, and again where a person's acceptance was taken.
+const ROUNDS: usize = 3;
 
 /// Brings a tenant to what is asked, and says how it stands.
 pub async fn keep(world: &World, tenant: &Tenant, entry: Entry) -> Outcome {
-    let wanted = wanted(
-        world,
-        &tenant.class.spec,
-        &entry.record,
-        tenant.wants_open(),
-    );
-    let mut pass = Pass {
-        world,
-        tenant,
-        wanted,
-        record: entry.record.clone(),
-        parts: Vec::new(),
-        changes: Vec::new(),
-        next: None,
-    };
-    if tenant.wants_open() {
+    let mut pass = begin(world, tenant, &entry);
+    pass.fresh = is_asked_for(tenant);
+    if pass.wanted.open {
         pass.open().await;
     } else {
         pass.close().await;
     }
     pass.record_findings(&entry.record).await;
-    pass.tell_of_drift().await;
+    pass.tell_breaker();
     pass.outcome(entry.refused_host)
+}
+
+/// What would be done for a tenant. Nothing is.
+pub async fn survey<'a>(world: &'a World, tenant: &'a Tenant, entry: &Entry) -> Pass<'a> {
+    let mut pass = begin(world, tenant, entry);
+    pass.planning = true;
+    pass.fresh = true;
+    if pass.wanted.open {
+        pass.open().await;
+    } else {
+        pass.close().await;
+    }
+    pass
+}
+
+fn begin<'a>(world: &'a World, tenant: &'a Tenant, entry: &Entry) -> Pass<'a> {
+    let open = entry.open;
+    let wanted = wanted(world, &tenant.class.spec, &entry.record, open);
+    Pass::new(world, tenant, wanted, entry)
+}
+
+/// Whether a person asks for a look at once, and was not answered yet.
+pub fn is_asked_for(tenant: &Tenant) -> bool {
+    let asked = tenant
+        .object
+        .annotations()
+        .get(annotations::RECONCILE_REQUESTED_AT);
+    let status = tenant.object.status.as_ref();
+    let answered = status.and_then(|status| status.last_handled_reconcile_at.as_ref());
+    asked.is_some() && asked != answered
 }
 
 impl Pass<'_> {
@@ -68,12 +75,18 @@ impl Pass<'_> {
         self.backends().await;
         self.certificates().await;
         self.front().await;
-        if self.parts.iter().all(|(_, part)| part.is_ok()) {
-            self.verify().await;
-        } else {
-            let waiting = Problem::new(Reason::Waiting, "the other parts come first");
-            self.parts.push((ConditionType::Verified, Err(waiting)));
+        if self.planning {
+            return;
         }
+        let fails = |part: &ConditionType| self.parts.get(part).is_some_and(Result::is_err);
+        let proved_before = self.record.verified_at.is_some() && !self.opening();
+        if self.parts.values().all(Result::is_ok) {
+            self.verify().await;
+        } else if VITAL.iter().any(fails) || !proved_before {
+            let waiting = Problem::new(Reason::Waiting, "the other parts come first");
+            self.parts.insert(ConditionType::Verified, Err(waiting));
+        }
+        // Otherwise the agency can work, and the last proof stands.
     }
 
     /// The way in first, then access, then network, quota and pods.
@@ -82,83 +95,56 @@ impl Pass<'_> {
         self.backends().await;
         self.certificates().await;
         self.guards().await;
+        if self.planning || self.tenant.paused.is_some() {
+            return;
+        }
+        if self.parts.values().all(Result::is_ok) {
+            self.done_with(|act, _| act.impact == Impact::Close);
+        }
         self.world.memory.forget_proof(&self.tenant.name);
-        let closed_before = matches!(
-            self.tenant
-                .object
-                .status
-                .as_ref()
-                .and_then(|status| status.phase),
-            Some(Phase::Suspended | Phase::Archived)
-        );
-        if !closed_before
-            && let Err(problem) = self.world.cluster.end_pods(&self.wanted.namespace).await
-        {
+        let guarded = self.parts.get(&ConditionType::NamespaceReady);
+        if self.was_closed() || guarded.is_none_or(Result::is_err) {
+            return;
+        }
+        if let Err(problem) = self.world.cluster.end_pods(&self.wanted.namespace).await {
+            self.settled.remove(&Plane::Namespace);
             self.settle(ConditionType::NamespaceReady, Err(problem), "");
         }
     }
 
-    /// Whether it is too early to try a part again; if so its last problem stays.
-    fn waits(&mut self, part: ConditionType) -> bool {
-        match self.world.memory.waiting(&self.tenant.name, part) {
-            Some((problem, left)) => {
-                self.parts.push((part, Err(problem)));
-                self.sooner(left);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Notes how a part came out.
-    fn settle(&mut self, part: ConditionType, result: Result<bool, Problem>, fine: &str) {
-        let memory = &self.world.memory;
-        let name = &self.tenant.name;
-        let outcome = match result {
-            Ok(changed) => {
-                memory.clear(name, part);
-                if changed {
-                    self.changes.push(part.as_str());
-                }
-                Ok(fine.to_owned())
-            }
-            Err(problem) => {
-                if nature(problem.reason) == Nature::Retry {
-                    let wait = memory.failed(name, part, &problem);
-                    self.sooner(wait);
-                }
-                Err(problem)
-            }
-        };
-        self.parts.retain(|(known, _)| *known != part);
-        self.parts.push((part, outcome));
-    }
-
-    fn sooner(&mut self, wait: Duration) {
-        self.next = Some(self.next.map_or(wait, |next| next.min(wait)));
+    /// Whether an earlier look ended the pods: the quota lets none start from then on.
+    fn was_closed(&self) -> bool {
+        let closed = desired::asked(&desired::guards(&self.wanted));
+        let status = self.tenant.object.status.as_ref();
+        let phase = status.and_then(|status| status.phase);
+        self.settled_as(Plane::Namespace)
+            .is_some_and(|(settled, _)| settled == closed)
+            || matches!(phase, Some(Phase::Suspended | Phase::Archived))
     }
 
     async fn guards(&mut self) {
-        if !self.waits(ConditionType::NamespaceReady) {
-            let result = guards(self.world, &self.wanted).await;
-            self.settle(
-                ConditionType::NamespaceReady,
-                result,
-                "namespace, quota, limits, network policies and service account stand",
-            );
+        if self.waits(ConditionType::NamespaceReady) {
+            return;
         }
+        let children = desired::guards(&self.wanted);
+        let brought = bring(self, Plane::Namespace, children, &GUARDS).await;
+        self.take_in(
+            Plane::Namespace,
+            ConditionType::NamespaceReady,
+            brought,
+            "namespace, quota, limits, network policies and service account stand",
+        );
     }
 
     async fn certificates(&mut self) {
         if self.waits(ConditionType::CertificateReady) {
             return;
         }
-        let result = certificates(self.world, &self.wanted).await;
-        let states = certificate_states(self.world, &self.wanted);
-        let result = result.and_then(|changed| states.default.and(states.others).map(|()| changed));
-        self.settle(
+        let brought = certificates(self).await;
+        self.take_in(
+            Plane::Certificate,
             ConditionType::CertificateReady,
-            result,
+            brought,
             "every host has a valid certificate",
         );
     }
@@ -167,66 +153,67 @@ impl Pass<'_> {
         if self.waits(ConditionType::IngressReady) {
             return;
         }
-        let result = front(self.world, &self.wanted).await;
         let fine = if self.wanted.open {
             "every host leads to the tenant's service"
         } else {
             "there is no way in, as asked"
         };
-        self.settle(ConditionType::IngressReady, result, fine);
+        let children = desired::front(&self.wanted);
+        let brought = bring(self, Plane::Ingress, children, &[Kind::Ingress]).await;
+        self.take_in(Plane::Ingress, ConditionType::IngressReady, brought, fine);
     }
 
-    /// Both backends side by side; a second time where the first made an object that its twin
-    /// has to name.
+    /// Both backends side by side, until nothing new is to be written into the record.
     async fn backends(&mut self) {
-        for _ in 0..2 {
+        for _ in 0..ROUNDS {
             let before = self.record.clone();
             let skip_database = self.waits(ConditionType::DatabaseReady);
             let skip_storage = self.waits(ConditionType::StorageReady);
             let (database, storage) = tokio::join!(
                 async {
-                    if skip_database {
-                        None
-                    } else {
-                        Some(database::bring(self).await)
+                    match skip_database {
+                        true => None,
+                        false => Some(database::bring(self).await),
                     }
                 },
                 async {
-                    if skip_storage {
-                        None
-                    } else {
-                        Some(storage::bring(self).await)
+                    match skip_storage {
+                        true => None,
+                        false => Some(storage::bring(self).await),
                     }
                 },
             );
-            if let Some(result) = database {
-                let changed = result.map(|found| {
-                    self.record.database.oid = found.oid.or(self.record.database.oid);
-                    found.changed
-                });
-                self.settle(
+            let found = database.and_then(|brought| {
+                self.take_in(
+                    Plane::Database,
                     ConditionType::DatabaseReady,
-                    changed,
+                    brought,
                     "database, roles and their Secret stand",
-                );
+                )
+            });
+            if let Some(found) = found {
+                self.record.database = found.recorded;
+                self.unsettle_if(found.accepted, &[Plane::Database]);
             }
-            if let Some(result) = storage {
-                let changed = result.map(|found| {
-                    if found.identity.is_some() {
-                        self.record.storage.bucket_identity = found.identity;
-                    }
-                    found.changed
-                });
-                self.settle(
+            let found = storage.and_then(|brought| {
+                self.take_in(
+                    Plane::Storage,
                     ConditionType::StorageReady,
-                    changed,
+                    brought,
                     "bucket, user, policy, key and their Secret stand",
-                );
+                )
+            });
+            if let Some(found) = found {
+                self.record.storage = found.recorded;
+                self.unsettle_if(found.accepted, &[Plane::Storage, Plane::Database]);
             }
             if self.record == before {
                 return;
             }
-            if let Err(problem) = amend(self.world, &self.record).await {
+            if self.planning {
+                continue;
+            }
+            if let Err(problem) = amend(self.world, &before, &self.record).await {
                 self.record = before;
                 self.settle(ConditionType::NamespaceReady, Err(problem), "");
                 return;
@@ -234,123 +221,59 @@ impl Pass<'_> {
         }
     }
 
-    /// Tries the tenant's credentials, if that is due.
-    async fn verify(&mut self) {
-        let world = self.world;
-        let name = &self.tenant.name;
-        let interval = world.settings.verify_interval;
-        let known = world
-            .memory
-            .proof(name)
-            .or_else(|| self.proof_of_status(interval));
-        if let Some(proof) = known.filter(|_| self.changes.is_empty()) {
-            let due = (proof.at + interval).saturating_duration_since(Instant::now());
-            if !due.is_zero() && proof.outcome.is_ok() {
-                world.memory.proved(name, proof.clone());
-                self.parts.push((ConditionType::Verified, proof.outcome));
-                self.sooner(due);
-                return;
-            }
+    /// What follows from an acceptance was asked for: it is no drift, and waits for nobody. A new bucket is
+    /// named in the database's marks, too. The reverse is told as drift: a bucket without marks is taken up
+    /// only while its own loss is being accepted.
+    fn unsettle_if(&mut self, accepted: bool, planes: &[Plane]) {
+        for plane in planes.iter().filter(|_| accepted) {
+            self.settled.remove(plane);
+            self.record.settled.remove(plane);
         }
-        if self.waits(ConditionType::Verified) {
-            return;
-        }
-        let outcome = verify::prove(self).await;
-        world.memory.proved(
-            name,
-            Proved {
-                at: Instant::now(),
-                outcome: outcome.clone(),
-            },
-        );
-        if outcome.is_ok() {
-            self.sooner(interval);
-            self.record.verified_at = self
-                .record
-                .verified_at
-                .clone()
-                .or(Some(Time(Timestamp::now())));
-        }
-        let message = outcome.clone().unwrap_or_default();
-        self.settle(ConditionType::Verified, outcome.map(|_| false), &message);
     }
 
-    /// After a restart the status tells that it was proved; the next proof comes at a time of its
-    /// own within the interval, so that a fleet does not prove itself all at once.
-    fn proof_of_status(&self, interval: Duration) -> Option<Proved> {
-        let status = self.tenant.object.status.as_ref()?;
-        self.record.verified_at.as_ref()?;
-        let proved = status.conditions.iter().find(|condition| {
-            condition.type_ == ConditionType::Verified.as_str()
-                && condition.status == "True"
-                && condition.observed_generation == self.tenant.object.metadata.generation
-        })?;
-        let spread = self.tenant.name.bytes().fold(0u32, |sum, byte| {
-            sum.wrapping_mul(31).wrapping_add(byte.into())
-        });
-        let ago = interval.mul_f64(f64::from(spread % 1000) / 1000.0);
-        Some(Proved {
-            at: Instant::now().checked_sub(ago)?,
-            outcome: Ok(proved.message.clone()),
-        })
-    }
-
-    /// Writes into the record what this look found out.
+    /// Writes into the record what this look found out: that it was proved, and what each plane is brought to.
     async fn record_findings(&mut self, before: &TenantRecordSpec) {
-        if self.record.verified_at != before.verified_at
-            && let Err(problem) = amend(self.world, &self.record).await
-        {
+        // The first proof is waited for, so that a new tenant's record is written once.
+        if self.record.verified_at.is_some() {
+            self.record.settled = self.settled.clone();
+        }
+        let news =
+            self.record.verified_at != before.verified_at || self.record.settled != before.settled;
+        if news && let Err(problem) = amend(self.world, &self.record, &self.record).await {
             self.record.verified_at = before.verified_at.clone();
             self.settle(ConditionType::NamespaceReady, Err(problem), "");
         }
     }
 
-    /// A change to a tenant that was settled is a correction of drift: people want to know.
-    async fn tell_of_drift(&self) {
-        let status = self.tenant.object.status.as_ref();
-        let settled = status.is_some_and(|status| {
-            status.phase == Some(Phase::Active)
-                && status.observed_generation == self.tenant.object.metadata.generation
-                && status
-                    .applied
-                    .as_ref()
-                    .and_then(|applied| applied.class_generation)
-                    == self.tenant.class.metadata.generation
-        });
-        if settled && !self.changes.is_empty() {
-            let note = format!(
-                "something differed from what was asked and was put right: {}",
-                self.changes.join(", ")
-            );
-            tell(
-                self.world,
-                &self.tenant.object,
-                Tone::Normal,
-                "DriftCorrected",
-                &note,
-            )
-            .await;
-        }
-    }
-
     fn outcome(self, refused_host: Option<Problem>) -> Outcome {
-        let synced = match &self.tenant.class_changed {
-            Some(problem) => Err(problem.clone()),
-            None => Ok("nothing differs from what was asked".to_owned()),
-        };
+        let class_change = self.tenant.class_change.as_ref();
+        let class_change = class_change.filter(|change| !change.accepted);
+        let class_problem = class_change.map(|change| change.problem.clone());
+        let left = drift::open(&self.notes)
+            .or_else(|| self.held_in_a_batch())
+            .or_else(|| drift::left_to_a_person(&self.parts))
+            .or_else(|| self.tenant.paused.clone())
+            .or_else(|| class_problem.clone());
+        let held = self.held_in_a_batch();
         let findings = Findings {
             generation: self.tenant.object.metadata.generation.unwrap_or_default(),
-            lifecycle: self.tenant.object.spec.lifecycle,
+            lifecycle: match self.wanted.open {
+                true => Lifecycle::Active,
+                false => self.tenant.object.spec.lifecycle,
+            },
             deleting: false,
             proved: self.record.verified_at.is_some() && !self.opening(),
             gate: None,
-            open: refused_host.or_else(|| self.tenant.class_changed.clone()),
-            synced,
+            open: held.clone().or(refused_host).or(class_problem),
+            synced: left.map_or_else(|| Ok("nothing differs from what was asked".to_owned()), Err),
+            paused: self.tenant.paused.clone(),
+            held,
             facts: Some(self.facts()),
-            parts: self.parts,
+            parts: self.parts.into_iter().collect(),
         };
         Outcome {
             findings: Some(findings),
+            notes: self.notes,
             next: self.next,
         }
     }
@@ -392,6 +315,19 @@ impl Pass<'_> {
                 namespace: self.wanted.namespace.clone(),
                 name: RECORD_NAME.to_owned(),
             }),
+            drift: self.known_drift().to_vec(),
+            class_change: self
+                .tenant
+                .class_change
+                .as_ref()
+                .filter(|change| !change.accepted)
+                .map(|change| change.token.clone()),
+            last_handled_reconcile_at: self
+                .tenant
+                .object
+                .annotations()
+                .get(annotations::RECONCILE_REQUESTED_AT)
+                .cloned(),
             ..EOfficeTenantStatus::default()
         }
     }

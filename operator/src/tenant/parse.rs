@@ -1,13 +1,15 @@
 //! From the resource to a tenant that can be worked on, or to the reason why it cannot. Pure.
 
 use crate::plan::Problem;
+use data_encoding::HEXLOWER;
 use eoffice_crds::{
-    DeletionPolicy, EOfficeTenant, FrozenClass, Lifecycle, Reason, TenantClass, TenantRecordSpec,
-    annotations, labels, tenant_namespace,
+    DeletionPolicy, EOfficeTenant, FrozenClass, Lifecycle, Reason, RetentionMode, TenantClass,
+    TenantRecordSpec, annotations, labels, tenant_namespace,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt;
 use kube::core::{Selector, SelectorExt};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,7 +18,7 @@ use std::sync::Arc;
 pub struct Tenant {
     /// Its resource.
     pub object: Arc<EOfficeTenant>,
-    /// Its class.
+    /// The class it runs with, or is to run with where that was accepted.
     pub class: Arc<TenantClass>,
     /// Name, unique in the installation.
     pub name: String,
@@ -26,8 +28,25 @@ pub struct Tenant {
     pub uid: String,
     /// Connections it may hold open.
     pub connection_limit: i32,
-    /// Whether the class asks for frozen values that this tenant does not have.
-    pub class_changed: Option<Problem>,
+    /// Frozen values of the class that this tenant does not have.
+    pub class_change: Option<ClassChange>,
+    /// Why nothing may be changed.
+    pub paused: Option<Problem>,
+}
+
+/// A class, or values of it, that a tenant takes only when they are accepted.
+#[derive(Clone, Debug)]
+pub struct ClassChange {
+    /// What the annotation accept-class has to say.
+    pub token: String,
+    /// The values.
+    pub frozen: FrozenClass,
+    /// Why they wait, or cannot be taken at all.
+    pub problem: Problem,
+    /// Whether they can be taken at all.
+    pub possible: bool,
+    /// Whether they are accepted, and can be taken.
+    pub accepted: bool,
 }
 
 impl Tenant {
@@ -62,9 +81,12 @@ pub fn parse(
     let namespace = object.namespace().unwrap_or_default();
     check_province(&spec.agency.province, &namespace, namespace_labels)?;
     let asked = spec.class_name.as_deref();
-    let class = match record {
-        Some(record) => named(classes, &record.frozen.class)?,
-        None => match asked {
+    let class_change = record.and_then(|record| class_change(&object, record, classes));
+    let accepted = class_change.as_ref().filter(|change| change.accepted);
+    let class = match (record, accepted) {
+        (Some(_), Some(change)) => named(classes, &change.frozen.class)?,
+        (Some(record), None) => named(classes, &record.frozen.class)?,
+        (None, _) => match asked {
             Some(name) => named(classes, name)?,
             None => default_class(classes)?,
         },
@@ -104,14 +126,35 @@ pub fn parse(
         ));
     }
     Ok(Tenant {
-        class_changed: record.and_then(|record| class_changed(asked, record, &class)),
+        paused: paused(&object, Some(&class)),
         name: object.name_any(),
         uid: object.uid().unwrap_or_default(),
         namespace,
         connection_limit,
-        class: Arc::clone(&class),
+        class_change,
+        class,
         object,
     })
+}
+
+/// Whether a person stopped changes, and where.
+pub fn paused(tenant: &EOfficeTenant, class: Option<&TenantClass>) -> Option<Problem> {
+    let is = |object: &BTreeMap<String, String>| {
+        object.get(annotations::PAUSED).map(String::as_str) == Some("true")
+    };
+    let class = class.filter(|class| is(class.annotations()));
+    let whose = match (is(tenant.annotations()), class) {
+        (true, _) => "this tenant".to_owned(),
+        (false, Some(class)) => format!("TenantClass {}", class.name_any()),
+        (false, None) => return None,
+    };
+    Some(Problem::new(
+        Reason::Paused,
+        format!(
+            "changes are stopped by the annotation {} on {whose}; remove it to go on",
+            annotations::PAUSED
+        ),
+    ))
 }
 
 fn check_province(
@@ -183,22 +226,76 @@ pub fn matches(selector: Option<&LabelSelector>, labels: &Labels) -> Result<bool
         })
 }
 
-fn class_changed(
-    asked: Option<&str>,
+/// The frozen values that are asked for and that the tenant does not run with.
+fn class_change(
+    tenant: &EOfficeTenant,
     record: &TenantRecordSpec,
-    class: &TenantClass,
-) -> Option<Problem> {
+    classes: &[Arc<TenantClass>],
+) -> Option<ClassChange> {
     let kept = &record.frozen;
-    let message = match asked {
-        Some(asked) if asked != kept.class => format!(
-            "the tenant runs with class {}; spec.className {asked} is not taken until the change is accepted",
+    let asked = tenant.spec.class_name.as_ref().unwrap_or(&kept.class);
+    let class = named(classes, asked).ok()?;
+    let frozen = FrozenClass::of(&class);
+    if frozen == *kept {
+        return None;
+    }
+    let token = format!("{asked}/{}", hash(&frozen));
+    let what = match *asked == kept.class {
+        true => format!("frozen values of class {asked} changed after the tenant was made"),
+        false => format!(
+            "the tenant runs with class {} and asks for {asked}",
             kept.class
         ),
-        _ if FrozenClass::of(class) != *kept => format!(
-            "frozen values of class {} changed after the tenant was made; it keeps those of status.applied until the change is accepted",
-            kept.class
-        ),
-        _ => return None,
     };
-    Some(Problem::new(Reason::ClassChanged, message))
+    let problem = |rest: String| Problem::new(Reason::ClassChanged, format!("{what}; {rest}"));
+    let (problem, possible) = match forbidden(kept, &frozen) {
+        Some(why) => (
+            problem(format!(
+                "this cannot be taken at all, for {why}; it keeps the values of status.applied"
+            )),
+            false,
+        ),
+        None => (
+            problem(format!(
+                "it keeps the values of status.applied until an approver writes the annotation {}: {token}",
+                annotations::ACCEPT_CLASS
+            )),
+            true,
+        ),
+    };
+    let says = tenant.annotations().get(annotations::ACCEPT_CLASS);
+    Some(ClassChange {
+        possible,
+        accepted: possible && says == Some(&token),
+        token,
+        frozen,
+        problem,
+    })
+}
+
+/// What an acceptance never does: move data, or loosen a lock.
+fn forbidden(kept: &FrozenClass, next: &FrozenClass) -> Option<&'static str> {
+    if next.store != kept.store {
+        return Some("the documents would have to move to another store");
+    }
+    if kept.versioning && !next.versioning {
+        return Some("old versions of documents would not be kept any more");
+    }
+    let (Some(old), new) = (&kept.retention, &next.retention) else {
+        return None;
+    };
+    let weaker = match new {
+        None => true,
+        Some(new) => {
+            new.days < old.days
+                || (old.mode == RetentionMode::Compliance && new.mode != RetentionMode::Compliance)
+        }
+    };
+    weaker.then_some("its retention would be weaker")
+}
+
+/// Hash of frozen values: 12 hexadecimal digits.
+fn hash(frozen: &FrozenClass) -> String {
+    let text = serde_json::to_string(frozen).unwrap_or_default();
+    HEXLOWER.encode(&Sha256::digest(text)[..6])
 }

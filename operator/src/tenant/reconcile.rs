@@ -2,11 +2,13 @@
 
 use crate::controller::world::World;
 use crate::plan::Problem;
+use crate::tenant::events::Told;
+use crate::tenant::keeper::Note;
 use crate::tenant::parse::{Tenant, parse};
 use crate::tenant::status::{Findings, Nature, nature, status};
-use crate::tenant::store::{Tone, has_finalizer, set_finalizer, tell, write_status};
-use crate::tenant::{close, events, ledger, open};
-use eoffice_crds::{ConditionType, EOfficeTenant, Reason};
+use crate::tenant::store::{Tone, has_finalizer, read_tenant, set_finalizer, tell, write_status};
+use crate::tenant::{close, drift, events, ledger, open};
+use eoffice_crds::{ConditionType, EOfficeTenant, EOfficeTenantStatus, Reason};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
@@ -15,10 +17,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::Instrument;
 
+/// How often a status is written over a newer version of its resource before the next look.
+const WRITES: usize = 4;
+
 /// What a look found, and when the next one is due without a change.
 pub struct Outcome {
     /// What the status is made from; none where the tenant is gone with this look.
     pub findings: Option<Findings>,
+    /// What became of each difference.
+    pub notes: Vec<Note>,
     /// When to look again.
     pub next: Option<Duration>,
 }
@@ -41,7 +48,7 @@ async fn look(object: Arc<EOfficeTenant>, world: &World) -> Action {
         live(world, &object).await
     };
     let ready = match &outcome.findings {
-        Some(findings) => report(world, &object, findings).await,
+        Some(findings) => report(world, &object, findings, &outcome.notes).await,
         None => true,
     };
     world
@@ -53,20 +60,62 @@ async fn look(object: Arc<EOfficeTenant>, world: &World) -> Action {
 }
 
 /// Writes the status and tells people what they would want to know. True if it is Ready.
-async fn report(world: &World, object: &EOfficeTenant, findings: &Findings) -> bool {
-    let before = object.status.clone().unwrap_or_default();
-    let after = status(findings, &before, Timestamp::now());
-    if let Err(problem) = write_status(world, object, &after).await {
-        tracing::warn!(%problem, "the status is written with the next look");
-        world
-            .queue
-            .push(&object.namespace().unwrap_or_default(), &object.name_any());
-    } else if let Some(event) = events::of_change(&before, &after) {
-        tell(world, object, event.tone, event.reason, &event.note).await;
+async fn report(
+    world: &World,
+    object: &EOfficeTenant,
+    findings: &Findings,
+    notes: &[Note],
+) -> bool {
+    let (before, after) = match write(world, object, findings, notes).await {
+        Ok(Some(written)) => written,
+        // Another tenant of the name stands there by now: it is looked at by itself.
+        Ok(None) => return false,
+        Err(problem) => {
+            tracing::warn!(%problem, "the status is written with the next look");
+            let namespace = object.namespace().unwrap_or_default();
+            world.queue.push(&namespace, &object.name_any());
+            return false;
+        }
+    };
+    let events = events::of_change(&before, &after)
+        .into_iter()
+        .chain(events::of_hold(&before, findings.held.as_ref()))
+        .chain(events::of_drift(&before.drift, &after.drift));
+    for event in events {
+        tell(world, object, &event).await;
     }
     after.conditions.iter().any(|condition| {
         condition.type_ == ConditionType::Ready.as_str() && condition.status == "True"
     })
+}
+
+/// Writes what this look found over the status as it is; answers with both. What was found is not lost where the
+/// resource was changed meanwhile: it is read again, and written over that.
+async fn write(
+    world: &World,
+    object: &EOfficeTenant,
+    findings: &Findings,
+    notes: &[Note],
+) -> Result<Option<(EOfficeTenantStatus, EOfficeTenantStatus)>, Problem> {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let mut newest = object.clone();
+    for _ in 0..WRITES {
+        let before = newest.status.clone().unwrap_or_default();
+        let now = Timestamp::now();
+        let mut after = status(findings, &before, now);
+        after.drift = drift::fold(&before.drift, notes, now);
+        if write_status(world, &newest, &after).await? {
+            return Ok(Some((before, after)));
+        }
+        match read_tenant(world, &namespace, &name).await? {
+            Some(live) if live.uid() == object.uid() => newest = live,
+            _ => return Ok(None),
+        }
+    }
+    Err(Problem::new(
+        Reason::KubernetesError,
+        format!("the status of {name} is changed faster than it can be written"),
+    ))
 }
 
 /// A tenant that is not being deleted.
@@ -92,7 +141,15 @@ async fn live(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
             world.memory.clear(&name, *part);
         }
     }
-    match begin(world, &tenant).await {
+    if open::is_asked_for(&tenant) {
+        world.memory.hurry(&name);
+    }
+    let entered = match (&tenant.paused, &ours) {
+        (None, _) => begin(world, &tenant).await,
+        (Some(_), Some(record)) => Ok(ledger::as_it_is(record)),
+        (Some(problem), None) => Err(problem.clone()),
+    };
+    match entered {
         Ok(decided) => open::keep(world, &tenant, decided).await,
         Err(problem) => {
             // What a person does about it may be where nothing is watched: a foreign namespace removed.
@@ -117,34 +174,35 @@ async fn begin(world: &World, tenant: &Tenant) -> Result<ledger::Entry, Problem>
     let recorded = world
         .records
         .with(|registry| registry.get(&tenant.name).is_some());
-    let approved = tenant
-        .object
-        .spec
-        .approval
-        .as_ref()
-        .is_some_and(|approval| approval.is_complete());
-    if tenant.class.spec.approval_required && !approved && !recorded {
-        return Err(Problem::new(
-            Reason::AwaitingApproval,
-            "the class requires an approval: spec.approval needs mouReference, approvedBy and approvedAt",
-        ));
-    }
+    check_approved(tenant, recorded)?;
     if !has_finalizer(&tenant.object) {
         set_finalizer(world, &tenant.object, true).await?;
     }
     let entry = ledger::enter(world, tenant).await?;
     world.memory.clear(&tenant.name, ConditionType::Ready);
     if entry.restored {
+        let note = "the data of the earlier tenant of this agency was found and is taken up again, with new credentials where the old ones are gone";
         tell(
             world,
             &tenant.object,
-            Tone::Normal,
-            "Restored",
-            "the data of the earlier tenant of this agency was found and is taken up again, with new credentials where the old ones are gone",
+            &Told::new(Tone::Normal, "Restored", note),
         )
         .await;
     }
     Ok(entry)
+}
+
+/// Whether nothing is made before an approval that is not complete.
+pub fn check_approved(tenant: &Tenant, recorded: bool) -> Result<(), Problem> {
+    let approval = tenant.object.spec.approval.as_ref();
+    let approved = approval.is_some_and(|approval| approval.is_complete());
+    if tenant.class.spec.approval_required && !approved && !recorded {
+        return Err(Problem::new(
+            Reason::AwaitingApproval,
+            "the class requires an approval: spec.approval needs mouReference, approvedBy and approvedAt",
+        ));
+    }
+    Ok(())
 }
 
 /// Nothing can be done: everything that was made stays as it is.
@@ -156,11 +214,14 @@ fn gate(object: &EOfficeTenant, proved: bool, problem: Problem, next: Option<Dur
             deleting: false,
             proved,
             synced: Err(problem.clone()),
+            paused: (problem.reason == Reason::Paused).then(|| problem.clone()),
             gate: Some(problem),
             parts: Vec::new(),
             open: None,
+            held: None,
             facts: None,
         }),
+        notes: Vec::new(),
         next,
     }
 }

@@ -1,7 +1,7 @@
 //! What a tenant's record should say: who owns it, where it is, which hosts it has. Pure.
 
 use crate::identity::{BackendNames, InstallationId, Mark, fingerprint};
-use crate::plan::Problem;
+use crate::plan::{Difference, Problem};
 use crate::tenant::hosts::{Grant, grant};
 use crate::tenant::parse::Tenant;
 use crate::tenant::placement::{Candidate, choose};
@@ -10,6 +10,8 @@ use eoffice_crds::{
     FrozenClass, Reason, RecordState, RecordedDatabase, RecordedStorage, Restore, Settled,
     TenantRecordSpec, TenantRef,
 };
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a tenant without a record is given its first one from.
 pub struct FirstLook {
@@ -103,8 +105,14 @@ pub fn carry_on(
     registry: &Registry,
 ) -> Decision {
     let restored = existing.tenant.uid != tenant.uid || existing.state == RecordState::Retained;
-    let granted = hosts(tenant, &existing.frozen, base_domains, registry);
+    let accepted = tenant
+        .class_change
+        .as_ref()
+        .filter(|change| change.accepted);
+    let frozen = accepted.map_or(&existing.frozen, |change| &change.frozen);
+    let granted = hosts(tenant, frozen, base_domains, registry);
     let mut record = existing.clone();
+    record.frozen = frozen.clone();
     record.tenant = tenant_ref(tenant);
     record.state = RecordState::Live;
     record.retained_at = None;
@@ -180,6 +188,73 @@ pub fn begin(
         refused_host: granted.refused,
         restored: found,
     })
+}
+
+/// What a change of a record changes, for people. What each plane is brought to, and when the tenant was
+/// proved, is bookkeeping.
+pub fn differences(before: Option<&TenantRecordSpec>, after: &TenantRecordSpec) -> Vec<Difference> {
+    const OBJECT: &str = "TenantRecord/record";
+    let Some(before) = before else {
+        return vec![Difference::create(OBJECT)];
+    };
+    let (before, after) = (facts(before), facts(after));
+    let fields: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    fields
+        .into_iter()
+        .filter(|field| before.get(*field) != after.get(*field))
+        .map(|field| Difference {
+            before: before.get(field).cloned(),
+            after: after.get(field).cloned(),
+            ..Difference::update(OBJECT, field)
+        })
+        .collect()
+}
+
+/// What a record says, field by field.
+fn facts(record: &TenantRecordSpec) -> BTreeMap<String, String> {
+    let TenantRecordSpec {
+        tenant,
+        state,
+        frozen,
+        hosts,
+        database,
+        storage,
+        tenant_spec,
+        ..
+    } = record;
+    let of_spec = serde_json::to_value(tenant_spec).unwrap_or_default();
+    let of_spec = of_spec.as_object().cloned().unwrap_or_default();
+    let of_spec = of_spec
+        .into_iter()
+        .map(|(key, value)| (format!("spec.tenantSpec.{key}"), Some(value.to_string())));
+    let text = |value: &i64| value.to_string();
+    let own = [
+        ("spec.tenant.uid", Some(tenant.uid.clone())),
+        ("spec.state", json(state)),
+        ("spec.frozen", json(frozen)),
+        ("spec.hosts", Some(hosts.join(","))),
+        (
+            "spec.database.connectionLimit",
+            json(&database.connection_limit),
+        ),
+        ("spec.database.oid", database.oid.as_ref().map(text)),
+        ("spec.database.superseded", json(&database.superseded)),
+        (
+            "spec.storage.bucketIdentity",
+            storage.bucket_identity.clone(),
+        ),
+        ("spec.storage.superseded", json(&storage.superseded)),
+    ];
+    own.into_iter()
+        .map(|(field, value)| (field.to_owned(), value))
+        .chain(of_spec)
+        .filter_map(|(field, value)| Some((field, value?)))
+        .collect()
+}
+
+/// One line of JSON.
+fn json(value: &impl Serialize) -> Option<String> {
+    serde_json::to_string(value).ok()
 }
 
 fn hosts(

@@ -1,11 +1,15 @@
 //! What the resource says of the tenant: phase and conditions. Pure.
 
+mod conditions;
+
+pub use self::conditions::condition;
+use self::conditions::{Conditions, Truth};
 use crate::plan::Problem;
 use eoffice_crds::{
     ConditionType, EOfficeTenantStatus, Lifecycle, Phase, Reason, TenantCertificateStatus,
 };
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// How one part of the tenant stands; the sentence is shown where it is in order.
 pub type Part = Result<String, Problem>;
@@ -29,6 +33,10 @@ pub struct Findings {
     pub open: Option<Problem>,
     /// Whether everything is as asked; else the worst difference.
     pub synced: Part,
+    /// Why nothing may be changed, where a person stopped it.
+    pub paused: Option<Problem>,
+    /// What waits in a batch for a person's decision.
+    pub held: Option<Problem>,
     /// Facts for people; absent where this pass did not get that far.
     pub facts: Option<EOfficeTenantStatus>,
 }
@@ -94,7 +102,7 @@ pub fn nature(reason: Reason) -> Nature {
 }
 
 /// Parts that the agency cannot work without.
-const VITAL: [ConditionType; 4] = [
+pub const VITAL: [ConditionType; 4] = [
     ConditionType::DatabaseReady,
     ConditionType::StorageReady,
     ConditionType::IngressReady,
@@ -109,7 +117,12 @@ pub fn status(
 ) -> EOfficeTenantStatus {
     let verdict = verdict(findings);
     let mut status = findings.facts.clone().unwrap_or_else(|| previous.clone());
-    status.observed_generation = Some(findings.generation);
+    // While changes are stopped, what was looked at last is what counts.
+    if findings.paused.is_none() {
+        status.observed_generation = Some(findings.generation);
+    } else {
+        status.observed_generation = previous.observed_generation;
+    }
     status.phase = Some(verdict.phase);
     let mut writer = Conditions {
         generation: findings.generation,
@@ -157,6 +170,14 @@ pub fn status(
         ),
     }
     let flag = |set: bool| if set { Truth::True } else { Truth::False };
+    for (kind, problem) in [
+        (ConditionType::Paused, &findings.paused),
+        (ConditionType::Held, &findings.held),
+    ] {
+        if let Some(problem) = problem {
+            writer.put(kind, Truth::True, problem.reason, &problem.message);
+        }
+    }
     writer.put(
         ConditionType::Reconciling,
         flag(verdict.reconciling),
@@ -222,10 +243,20 @@ fn verdict(findings: &Findings) -> Verdict {
             Reason::Closing,
             "access is being closed; the data is kept as the deletion policy says",
         );
+        let untouched =
+            worst.is_some_and(|problem| matches!(problem.reason, Reason::Delayed | Reason::Held));
         let shown = worst
-            .filter(|problem| nature(problem.reason) != Nature::Progress)
+            .filter(|problem| untouched || nature(problem.reason) != Nature::Progress)
             .unwrap_or(&closing);
-        return of(Phase::Closing, Truth::Unknown, false, true, false, shown);
+        let available = untouched && available;
+        return of(
+            Phase::Closing,
+            Truth::Unknown,
+            available,
+            true,
+            false,
+            shown,
+        );
     }
     if let Some(problem) = worst {
         return match (nature(problem.reason), problem.reason) {
@@ -242,6 +273,23 @@ fn verdict(findings: &Findings) -> Verdict {
                 Truth::Unknown,
                 available,
                 true,
+                false,
+                problem,
+            ),
+            // Whatever waits for a decision leaves what stands as it is.
+            (_, Reason::Paused | Reason::Held | Reason::Contested) if findings.proved => of(
+                Phase::Active,
+                Truth::False,
+                available,
+                false,
+                false,
+                problem,
+            ),
+            (_, Reason::Paused | Reason::Held) => of(
+                Phase::Provisioning,
+                Truth::Unknown,
+                false,
+                false,
                 false,
                 problem,
             ),
@@ -300,269 +348,6 @@ fn verdict(findings: &Findings) -> Verdict {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Truth {
-    True,
-    False,
-    Unknown,
-}
-
-impl Truth {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::True => "True",
-            Self::False => "False",
-            Self::Unknown => "Unknown",
-        }
-    }
-}
-
-/// Writes a list of conditions, each keeping its time while its status stays.
-struct Conditions<'a> {
-    generation: i64,
-    now: Timestamp,
-    previous: &'a [Condition],
-    list: Vec<Condition>,
-}
-
-impl Conditions<'_> {
-    fn put(&mut self, kind: ConditionType, truth: Truth, reason: Reason, message: &str) {
-        self.list.push(condition(
-            self.previous,
-            kind.as_str(),
-            truth.as_str(),
-            reason,
-            message,
-            self.generation,
-            self.now,
-        ));
-    }
-
-    /// Parts that this pass did not look at stay as they were.
-    fn keep_the_rest(&mut self) {
-        let closing = [
-            ConditionType::Synced,
-            ConditionType::Reconciling,
-            ConditionType::Stalled,
-        ];
-        for before in self.previous {
-            let written = self
-                .list
-                .iter()
-                .any(|condition| condition.type_ == before.type_);
-            let follows = closing.iter().any(|kind| kind.as_str() == before.type_);
-            if !written && !follows {
-                self.list.push(before.clone());
-            }
-        }
-    }
-}
-
-/// A condition that keeps its time while its status stays the same.
-pub fn condition(
-    previous: &[Condition],
-    kind: &str,
-    truth: &str,
-    reason: Reason,
-    message: &str,
-    generation: i64,
-    now: Timestamp,
-) -> Condition {
-    let since = previous
-        .iter()
-        .find(|before| before.type_ == kind && before.status == truth)
-        .map_or(Time(now), |before| before.last_transition_time.clone());
-    Condition {
-        type_: kind.to_owned(),
-        status: truth.to_owned(),
-        reason: reason.to_string(),
-        message: message.to_owned(),
-        observed_generation: Some(generation),
-        last_transition_time: since,
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod tests {
-    use super::*;
-
-    fn findings() -> Findings {
-        let fine = |kind| (kind, Ok("as expected".to_owned()));
-        Findings {
-            generation: 1,
-            lifecycle: Lifecycle::Active,
-            deleting: false,
-            proved: true,
-            gate: None,
-            parts: vec![
-                fine(ConditionType::NamespaceReady),
-                fine(ConditionType::DatabaseReady),
-                fine(ConditionType::StorageReady),
-                fine(ConditionType::CertificateReady),
-                fine(ConditionType::IngressReady),
-                fine(ConditionType::Verified),
-            ],
-            open: None,
-            synced: Ok("nothing differs".into()),
-            facts: None,
-        }
-    }
-
-    fn with(kind: ConditionType, reason: Reason) -> impl Fn(&mut Findings) {
-        move |findings| {
-            for (part, state) in &mut findings.parts {
-                if *part == kind {
-                    *state = Err(Problem::new(reason, "why"));
-                }
-            }
-        }
-    }
-
-    fn unproved(change: impl Fn(&mut Findings)) -> impl Fn(&mut Findings) {
-        move |findings| {
-            findings.proved = false;
-            change(findings);
-        }
-    }
-
-    type Change = Box<dyn Fn(&mut Findings)>;
-
-    /// The table of the API page: phase, Ready, Available, Reconciling, Stalled.
-    #[test]
-    fn phases_and_conditions_are_those_of_the_api() {
-        use ConditionType::{CertificateReady, DatabaseReady, Verified};
-        let gate = |reason| {
-            move |findings: &mut Findings| {
-                findings.parts.clear();
-                findings.gate = Some(Problem::new(reason, "why"));
-            }
-        };
-        let rows: Vec<(&str, Change, &str)> = vec![
-            ("all well", Box::new(|_| ()), "Active True True False False"),
-            (
-                "waits for approval",
-                Box::new(unproved(gate(Reason::AwaitingApproval))),
-                "AwaitingApproval Unknown False True False",
-            ),
-            (
-                "no room",
-                Box::new(unproved(gate(Reason::Queued))),
-                "Queued Unknown False True False",
-            ),
-            (
-                "certificate on its way",
-                Box::new(unproved(with(CertificateReady, Reason::NotIssued))),
-                "Provisioning Unknown False True False",
-            ),
-            (
-                "server down at first",
-                Box::new(unproved(with(DatabaseReady, Reason::Unreachable))),
-                "Provisioning Unknown False True False",
-            ),
-            (
-                "server down later",
-                Box::new(with(DatabaseReady, Reason::Unreachable)),
-                "Degraded False False True False",
-            ),
-            (
-                "issuer down later",
-                Box::new(with(CertificateReady, Reason::CertificateInvalid)),
-                "Degraded False True True False",
-            ),
-            (
-                "a later proof fails",
-                Box::new(with(Verified, Reason::ProofFailed)),
-                "Degraded False False True False",
-            ),
-            (
-                "unknown class",
-                Box::new(unproved(gate(Reason::ClassNotFound))),
-                "Failed False False False True",
-            ),
-            (
-                "class gone later",
-                Box::new(gate(Reason::ClassNotFound)),
-                "Failed False True False True",
-            ),
-            (
-                "data missing",
-                Box::new(with(DatabaseReady, Reason::DataMissing)),
-                "Failed False False False True",
-            ),
-            (
-                "custom host refused",
-                Box::new(|f| f.open = Some(Problem::new(Reason::HostConflict, "why"))),
-                "Active False True False False",
-            ),
-            (
-                "suspended",
-                Box::new(|f| f.lifecycle = Lifecycle::Suspended),
-                "Suspended True False False False",
-            ),
-            (
-                "archived",
-                Box::new(|f| f.lifecycle = Lifecycle::Archived),
-                "Archived True False False False",
-            ),
-            (
-                "being deleted",
-                Box::new(|f| f.deleting = true),
-                "Closing Unknown False True False",
-            ),
-        ];
-        for (case, change, expected) in rows {
-            let mut findings = findings();
-            change(&mut findings);
-            let status = status(
-                &findings,
-                &EOfficeTenantStatus::default(),
-                Timestamp::UNIX_EPOCH,
-            );
-            let get = |kind: &str| {
-                let found = status.conditions.iter().find(|c| c.type_ == kind);
-                found.unwrap().status.clone()
-            };
-            let found = format!(
-                "{} {} {} {} {}",
-                status.phase.unwrap(),
-                get("Ready"),
-                get("Available"),
-                get("Reconciling"),
-                get("Stalled")
-            );
-            assert_eq!(found, expected, "{case}");
-        }
-    }
-
-    #[test]
-    fn a_pass_that_changes_nothing_writes_the_same_status() {
-        let first = status(
-            &findings(),
-            &EOfficeTenantStatus::default(),
-            Timestamp::UNIX_EPOCH,
-        );
-        let second = status(&findings(), &first, Timestamp::MAX);
-        assert_eq!(first, second);
-    }
-
-    #[test]
-    fn parts_that_were_not_looked_at_stay_as_they_were() {
-        let first = status(
-            &findings(),
-            &EOfficeTenantStatus::default(),
-            Timestamp::UNIX_EPOCH,
-        );
-        let mut gated = findings();
-        gated.parts.clear();
-        gated.gate = Some(Problem::new(Reason::ClassNotFound, "why"));
-        let second = status(&gated, &first, Timestamp::UNIX_EPOCH);
-        let types = |s: &EOfficeTenantStatus| {
-            s.conditions
-                .iter()
-                .map(|c| c.type_.clone())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(types(&first), types(&second));
-    }
-}
+mod tests;

@@ -1,24 +1,28 @@
 //! The tenant's documents: bucket, user and key in its store, then the Secret.
 
+mod secret;
+
+use self::secret::{SecretAt, secret_key};
+use crate::audit::Cause;
 use crate::controller::backends::StorageBackend;
 use crate::controller::world::World;
 use crate::identity::{BackendNames, Mark};
-use crate::kubernetes::desired::{Child, Wanted};
-use crate::kubernetes::secrets::{self, StorageKey, StorageLocation};
-use crate::kubernetes::{Kind, ObjectKey};
+use crate::kubernetes::secrets::StorageKey;
 use crate::objectstore::apply::{Outcome, apply};
 use crate::objectstore::desired::{Access, Circumstances, Desired, desired};
 use crate::objectstore::observe::{Observed, tenant as observe};
-use crate::objectstore::plan::{plan, plan_drop};
+use crate::objectstore::plan::{is_renewal, loss, plan, plan_close, plan_drop};
 use crate::objectstore::step::Step;
 use crate::objectstore::store::canary_bucket;
 use crate::objectstore::{Key, Store, verify};
-use crate::plan::Problem;
+use crate::plan::{Gate, Problem, closed_at_least};
 use crate::proof::Proof;
+use crate::tenant::acceptance::{self, identity_of, tell_accepted};
 use crate::tenant::database::{self, unless_not_ours};
-use crate::tenant::open::Pass;
+use crate::tenant::keeper::{Keeper, Told};
 use crate::tenant::parse::Tenant;
-use eoffice_crds::{Reason, STORAGE_SECRET, TenantRecordSpec, tenant_namespace};
+use crate::tenant::pass::{Brought, Pass, hash};
+use eoffice_crds::{Plane, Reason, RecordedStorage, TenantRecordSpec, tenant_namespace};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -28,41 +32,114 @@ const ROUNDS: usize = 4;
 
 /// What bringing the storage to order found.
 pub struct Found {
-    /// The bucket's identity, once it exists.
-    pub identity: Option<String>,
-    /// Whether anything was changed.
-    pub changed: bool,
+    /// What the record should say of it.
+    pub recorded: RecordedStorage,
+    /// Whether a person's acceptance was taken: the plane is to be brought to it.
+    pub accepted: bool,
 }
 
 /// Brings the tenant's storage to what is asked.
-pub async fn bring(pass: &Pass<'_>) -> Result<Found, Problem> {
+pub async fn bring(pass: &Pass<'_>) -> Brought<Found> {
     let (world, record, wanted) = (pass.world, &pass.record, &pass.wanted);
-    let backend = backend(world, record)?;
     let access = if wanted.open {
         Access::Open
     } else {
         Access::Closed
     };
-    let secret = SecretAt::new(world, wanted, record, &backend);
-    let kept = secret.kept();
-    let desired = desired_of(world, record, &backend, access, kept.clone())?;
-    if kept.is_some()
-        && let Some(seen) = backend.observed(record)
-        && plan(&desired, &seen).is_ok_and(|steps| steps.is_empty())
-    {
-        let identity = identity(&seen);
-        return Ok(Found {
-            identity,
-            changed: false,
-        });
+    let prepared = backend(world, record).and_then(|backend| {
+        let desired = desired_of(world, record, &backend, access, None)?;
+        let secret = SecretAt::new(world, wanted, record, &backend);
+        let asked = hash(&[&desired.asked(), &secret.asked()]);
+        Ok((backend, asked))
+    });
+    let (backend, asked) = match prepared {
+        Ok(prepared) => prepared,
+        Err(problem) => return Brought::failed(problem),
+    };
+    if let Err(problem) = pass.ask_about_move(Plane::Storage, &asked).await {
+        return Brought::failed(problem);
     }
-    let (key, rewritten) = secret.mend().await?;
-    let (seen, changed) = converge(world, record, &backend, access, key, Some(&secret)).await?;
-    let identity = identity(&seen);
-    backend.saw(record, seen);
+    let keeper = pass.keeper(Plane::Storage, &asked);
+    let result = work(pass, &backend, access, &keeper).await;
+    Brought {
+        asked,
+        notes: keeper.notes(),
+        result,
+    }
+}
+
+async fn work(
+    pass: &Pass<'_>,
+    backend: &StorageBackend,
+    access: Access,
+    gate: &Keeper<'_>,
+) -> Result<Found, Problem> {
+    let (world, record) = (pass.world, &pass.record);
+    let secret = SecretAt::new(world, &pass.wanted, record, backend);
+    let recorded = |seen: &Observed| Found {
+        accepted: false,
+        recorded: RecordedStorage {
+            bucket_identity: identity(seen).or(record.storage.bucket_identity.clone()),
+            ..record.storage.clone()
+        },
+    };
+    let kept = secret.kept();
+    if !pass.fresh
+        && kept.is_some()
+        && let Some(seen) = backend.observed(record)
+    {
+        let desired = desired_of(world, record, backend, access, kept)?;
+        if plan(&desired, &seen).is_ok_and(|changes| changes.is_empty()) {
+            return Ok(recorded(&seen));
+        }
+    }
+    let key = secret.mend(gate).await?;
+    if key.is_none() {
+        pass.ask_about_credential(Plane::Storage, gate).await?;
+    }
+    let maker = Some((&secret, pass, gate));
+    match converge(world, record, backend, (access, key), maker, gate).await {
+        Ok(seen) => {
+            let found = recorded(&seen);
+            backend.saw(record, seen);
+            Ok(found)
+        }
+        Err(problem) if problem.reason == Reason::DataMissing => {
+            accepted(pass, backend, access, gate, problem).await
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// What a person accepted about data that is missing: it goes into the record before anything is done.
+async fn accepted(
+    pass: &Pass<'_>,
+    backend: &StorageBackend,
+    access: Access,
+    gate: &Keeper<'_>,
+    problem: Problem,
+) -> Result<Found, Problem> {
+    let (store, _) = backend.usable()?;
+    let desired = desired_of(pass.world, &pass.record, backend, access, None)?;
+    let seen = look(pass.world, store, &pass.record).await?;
+    let loss = loss(&desired, &seen).ok_or_else(|| problem.clone())?;
+    let accepted = acceptance::of(&pass.tenant.object, &loss).filter(|_| !gate.stops_all());
+    let Some(accepted) = accepted else {
+        gate.leave(&identity_of("bucket", &loss), false, &problem);
+        return Err(problem);
+    };
+    if !gate.is_planning() {
+        tell_accepted(
+            &pass.tenant.name,
+            Plane::Storage,
+            "bucket",
+            &loss,
+            &accepted,
+        );
+    }
     Ok(Found {
-        identity,
-        changed: changed || rewritten,
+        accepted: true,
+        recorded: accepted.of_bucket(&pass.record.storage, &loss),
     })
 }
 
@@ -70,37 +147,59 @@ fn identity(seen: &Observed) -> Option<String> {
     seen.bucket.as_ref()?.identity().map(str::to_owned)
 }
 
-/// Looks, plans and acts until nothing differs. A new key goes into the Secret at once: the store
-/// shows it only this time.
+/// Looks, plans and acts until nothing is left that may be changed; where no plan can be made, until the access that
+/// should end has ended. A new key goes into the Secret at
+/// once: the store shows it only this time.
 async fn converge(
     world: &World,
     record: &TenantRecordSpec,
     backend: &StorageBackend,
-    access: Access,
-    mut key: Option<String>,
-    secret: Option<&SecretAt<'_>>,
-) -> Result<(Observed, bool), Problem> {
+    (access, mut key): (Access, Option<String>),
+    maker: Option<(&SecretAt<'_>, &Pass<'_>, &Keeper<'_>)>,
+    gate: &dyn Gate,
+) -> Result<Observed, Problem> {
     let (store, _) = backend.usable()?;
-    let mut changed = false;
     for _ in 0..ROUNDS {
         let desired = desired_of(world, record, backend, access, key.clone())?;
         let seen = look(world, store, record).await?;
-        let steps = plan(&desired, &seen)?;
-        // Without a Secret to put it into no key is made.
-        let steps: Vec<_> = steps
-            .into_iter()
-            .filter(|step| secret.is_some() || !matches!(step, Step::CreateKey { .. }))
-            .collect();
-        if steps.is_empty() {
-            return Ok((seen, changed));
-        }
-        for step in steps {
-            let outcome = apply(store, &world.effects, &step).await?;
-            changed = true;
-            if let (Outcome::Key(made), Some(secret)) = (outcome, secret) {
+        let mut idle = true;
+        let (changes, problem) =
+            closed_at_least(plan(&desired, &seen), || plan_close(&desired, &seen));
+        for change in changes {
+            if change.differences.iter().all(is_renewal) {
+                if gate.may_renew(&change.differences) {
+                    apply(store, &world.effects, &change.step).await?;
+                    gate.renewed(&change.differences);
+                    idle = false;
+                }
+                continue;
+            }
+            let makes_key = matches!(change.step, Step::CreateKey { .. });
+            // Without a Secret to put it into no key is made.
+            let Some((secret, pass, keeper)) = maker.filter(|_| makes_key) else {
+                if !makes_key && gate.allows(&change.differences) {
+                    apply(store, &world.effects, &change.step).await?;
+                    gate.made(&change.differences);
+                    idle = false;
+                }
+                continue;
+            };
+            pass.ask_about_credential(Plane::Storage, keeper).await?;
+            let replaced = secret.replaced().await?;
+            let both = [change.differences.clone(), replaced.clone()].concat();
+            if !gate.allows(&both) {
+                continue;
+            }
+            if let Outcome::Key(made) = apply(store, &world.effects, &change.step).await? {
+                gate.made(&change.differences);
                 key = Some(made.access_key_id.clone());
                 secret.write(made).await?;
+                gate.made(&replaced);
             }
+            idle = false;
+        }
+        if idle {
+            return problem.map_or(Ok(seen), Err);
         }
     }
     Err(Problem::new(
@@ -173,88 +272,6 @@ fn not_looked_at(store: &str) -> Problem {
     )
 }
 
-/// The tenant's storage Secret.
-struct SecretAt<'a> {
-    world: &'a World,
-    wanted: &'a Wanted,
-    location: StorageLocation<'a>,
-    key: ObjectKey,
-}
-
-impl<'a> SecretAt<'a> {
-    fn new(
-        world: &'a World,
-        wanted: &'a Wanted,
-        record: &'a TenantRecordSpec,
-        backend: &'a StorageBackend,
-    ) -> Self {
-        let spec = backend.spec();
-        Self {
-            world,
-            wanted,
-            location: StorageLocation {
-                endpoint: &spec.endpoint,
-                region: &spec.region,
-                bucket: &record.storage.bucket,
-                ca: backend.ca.as_deref(),
-            },
-            key: secret_key(),
-        }
-    }
-
-    /// The access key id in it, if all of it is as it should be.
-    fn kept(&self) -> Option<String> {
-        let blank = secrets::storage(self.wanted, &self.location, &StorageKey::blank());
-        let expected = secrets::state(&blank)?.rest;
-        let objects = self.world.cluster.index.objects(&self.wanted.namespace);
-        let state = objects.get(&self.key)?.secret.clone()?;
-        (state.rest == expected && state.digest.is_some()).then_some(state.username)
-    }
-
-    /// Mends what stands beside the key; answers with the key's id, none where the key is gone or
-    /// was edited, and with whether anything was written.
-    async fn mend(&self) -> Result<(Option<String>, bool), Problem> {
-        if let Some(kept) = self.kept() {
-            return Ok((Some(kept), false));
-        }
-        let live = self
-            .world
-            .cluster
-            .get(&self.wanted.namespace, &self.key)
-            .await?;
-        let Some(kept) = live.as_ref().and_then(secrets::storage_key) else {
-            return Ok((None, false));
-        };
-        let id = kept.access_key_id.clone();
-        self.put(&kept).await?;
-        Ok((Some(id), true))
-    }
-
-    async fn write(&self, key: Key) -> Result<(), Problem> {
-        self.put(&StorageKey {
-            access_key_id: key.access_key_id,
-            secret_access_key: key.secret_access_key,
-        })
-        .await
-    }
-
-    async fn put(&self, key: &StorageKey) -> Result<(), Problem> {
-        let body = secrets::storage(self.wanted, &self.location, key);
-        let child = Child::new(Kind::Secret, body);
-        self.world
-            .cluster
-            .apply(&self.wanted.namespace, &child)
-            .await
-    }
-}
-
-fn secret_key() -> ObjectKey {
-    ObjectKey {
-        kind: Kind::Secret,
-        name: STORAGE_SECRET.into(),
-    }
-}
-
 /// The access key id in the tenant's Secret, edited or not.
 fn known_key(world: &World, record: &TenantRecordSpec) -> Option<String> {
     let namespace = tenant_namespace(&record.tenant.name);
@@ -275,12 +292,22 @@ pub async fn shut(world: &World, record: &TenantRecordSpec) -> Result<(), Proble
         return Ok(());
     }
     let key = known_key(world, record);
-    match converge(world, record, &backend, Access::Closed, key, None).await {
-        Ok((seen, _)) => {
+    let access = (Access::Closed, key);
+    match converge(world, record, &backend, access, None, &leaving(record)).await {
+        Ok(seen) => {
             backend.saw(record, seen);
             Ok(())
         }
         Err(problem) => unless_not_ours(problem),
+    }
+}
+
+/// Who hears of what is done to the storage of a tenant that is being deleted.
+fn leaving(record: &TenantRecordSpec) -> Told<'_> {
+    Told {
+        tenant: &record.tenant.name,
+        plane: Plane::Storage,
+        cause: Cause::Deletion,
     }
 }
 
@@ -291,12 +318,13 @@ pub async fn raze(world: &World, record: &TenantRecordSpec) -> Result<(), Proble
     for _ in 0..ROUNDS {
         let desired = desired_of(world, record, &backend, Access::Closed, None)?;
         let seen = look(world, store, record).await?;
-        let steps = plan_drop(&desired, &seen)?;
-        if steps.is_empty() {
+        let changes = plan_drop(&desired, &seen)?;
+        if changes.is_empty() {
             return Ok(());
         }
-        for step in steps {
-            apply(store, &world.effects, &step).await?;
+        for change in changes {
+            apply(store, &world.effects, &change.step).await?;
+            leaving(record).made(&change.differences);
         }
     }
     Err(Problem::new(

@@ -4,6 +4,7 @@ use crate::controller::world::World;
 use crate::effect::{Failure, Plane, Site};
 use crate::kubernetes::apply::problem;
 use crate::plan::Problem;
+use crate::tenant::events::Told;
 use eoffice_crds::{
     EOfficeTenant, EOfficeTenantStatus, FIELD_MANAGER, GROUP, RECORD_NAME, TenantRecord,
     TenantRecordSpec, finalizers, labels, tenant_namespace,
@@ -14,6 +15,7 @@ use kube::{Error, Resource, ResourceExt};
 use serde_json::json;
 
 const FINALIZER: Site = Site::write(Plane::Kubernetes, "patch_finalizers");
+const READ: Site = Site::read(Plane::Kubernetes, "get_tenant");
 const STATUS: Site = Site::write(Plane::Kubernetes, "apply_status");
 const READ_RECORD: Site = Site::read(Plane::Kubernetes, "get_record");
 const CREATE_RECORD: Site = Site::write(Plane::Kubernetes, "create_record");
@@ -56,6 +58,20 @@ pub async fn set_finalizer(world: &World, tenant: &EOfficeTenant, on: bool) -> R
         Err(Failure::Call(Error::Api(status))) if status.is_not_found() => Ok(()),
         Err(failure) => Err(problem("change the finalizers of", &name, &failure)),
     }
+}
+
+/// A tenant's resource as the API server has it now.
+pub async fn read_tenant(
+    world: &World,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<EOfficeTenant>, Problem> {
+    let api: Api<EOfficeTenant> = Api::namespaced(world.client.clone(), namespace);
+    world
+        .effects
+        .call(READ, name, || api.get_opt(name))
+        .await
+        .map_err(|failure| problem("read tenant", name, &failure))
 }
 
 fn records(world: &World, tenant: &str) -> Api<TenantRecord> {
@@ -130,14 +146,15 @@ pub async fn delete_record(world: &World, tenant: &str) -> Result<(), Problem> {
     }
 }
 
-/// Writes the status, if it is not what the resource has already.
+/// Writes the status over exactly the version that was looked at, if it is not what the resource has already. False
+/// if that version is not the newest any more.
 pub async fn write_status(
     world: &World,
     tenant: &EOfficeTenant,
     status: &EOfficeTenantStatus,
-) -> Result<(), Problem> {
+) -> Result<bool, Problem> {
     if tenant.status.as_ref() == Some(status) {
-        return Ok(());
+        return Ok(true);
     }
     let api: Api<EOfficeTenant> = Api::namespaced(
         world.client.clone(),
@@ -147,7 +164,7 @@ pub async fn write_status(
     let patch = Patch::Apply(json!({
         "apiVersion": EOfficeTenant::api_version(&()),
         "kind": EOfficeTenant::kind(&()),
-        "metadata": {"name": name, "uid": tenant.uid()},
+        "metadata": {"name": name, "resourceVersion": tenant.resource_version()},
         "status": status,
     }));
     let params = PatchParams::apply(FIELD_MANAGER).force();
@@ -156,10 +173,9 @@ pub async fn write_status(
         .call(STATUS, &name, || api.patch_status(&name, &params, &patch))
         .await;
     match result {
-        Ok(_) => Ok(()),
-        Err(Failure::Call(Error::Api(status))) if status.is_not_found() || status.code == 409 => {
-            Ok(())
-        }
+        Ok(_) => Ok(true),
+        Err(Failure::Call(Error::Api(status))) if status.is_not_found() => Ok(true),
+        Err(Failure::Call(Error::Api(status))) if status.is_conflict() => Ok(false),
         Err(failure) => Err(problem("write the status of", &name, &failure)),
     }
 }
@@ -174,15 +190,15 @@ pub enum Tone {
 }
 
 /// Tells people about a tenant. That an Event could not be written holds nothing back.
-pub async fn tell(world: &World, tenant: &EOfficeTenant, tone: Tone, reason: &str, note: &str) {
+pub async fn tell(world: &World, tenant: &EOfficeTenant, told: &Told) {
     let event = Event {
-        type_: match tone {
+        type_: match told.tone {
             Tone::Normal => EventType::Normal,
             Tone::Warning => EventType::Warning,
         },
-        reason: reason.to_owned(),
-        note: Some(note.chars().take(1000).collect()),
-        action: "Reconcile".to_owned(),
+        reason: told.reason.to_owned(),
+        note: Some(told.note.chars().take(1000).collect()),
+        action: told.action.clone(),
         secondary: None,
     };
     let reference = tenant.object_ref(&());

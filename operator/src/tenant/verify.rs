@@ -6,7 +6,7 @@ use crate::kubernetes::secrets::{database_credential, storage_key};
 use crate::kubernetes::{Kind, ObjectKey};
 use crate::plan::Problem;
 use crate::proof::Proof;
-use crate::tenant::open::Pass;
+use crate::tenant::pass::Pass;
 use crate::tenant::{database, storage};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -19,10 +19,10 @@ const ASKED_AT_ONCE: usize = 16;
 /// How long a run may take, for each tenant in it and besides.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(6), Duration::from_secs(120));
 
-/// A platform whose every write reaches the disk, with the chart installed and the backends described.
-pub async fn platform() -> Result<Sandbox> {
+/// A platform with the chart installed and the backends described. Where it is durable, every write reaches the disk.
+pub async fn platform(durable: bool) -> Result<Sandbox> {
     let options = Options {
-        durable: true,
+        durable,
         audit: true,
         ..Options::default()
     };

@@ -22,17 +22,24 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(60);
 
 /// Has an operator, with its default settings, make these tenants on a platform of their own.
 pub async fn run(tenants: &[EOfficeTenant]) -> Result<Run> {
-    let sandbox = platform().await?;
+    let sandbox = platform(true).await?;
+    let (run, operator) = make(&sandbox, tenants).await?;
+    operator.part.stop().await;
+    Ok(run)
+}
+
+/// The same on this platform; the operator runs on.
+pub async fn make(sandbox: &Sandbox, tenants: &[EOfficeTenant]) -> Result<(Run, Operator)> {
     let operator = sandbox.start_operator(OperatorOptions::default()).await?;
-    timeout(SETTLES_WITHIN, backends_ready(&sandbox))
+    timeout(SETTLES_WITHIN, backends_ready(sandbox))
         .await
         .context("the operator found the backends not in order; see its log")??;
 
     let pid = pid(&operator)?;
-    let before = Reading::take(&sandbox, &operator.metrics().await?, pid)?;
+    let before = Reading::take(sandbox, &operator.metrics().await?, pid)?;
     let watched: Api<EOfficeTenant> = Api::all(sandbox.admin());
     let ready = tokio::spawn(until_ready(watched, tenants.len()));
-    let asked = ask(&sandbox, tenants).await?;
+    let asked = ask(sandbox, tenants).await?;
     let ready = timeout(patience(tenants.len()), ready)
         .await
         .ok()
@@ -40,7 +47,7 @@ pub async fn run(tenants: &[EOfficeTenant]) -> Result<Run> {
     let ready = match ready {
         Ok(ready) => ready??,
         Err(late) => {
-            sandbox_says(&sandbox).await?;
+            sandbox_says(sandbox).await?;
             return Err(late);
         }
     };
@@ -49,13 +56,13 @@ pub async fn run(tenants: &[EOfficeTenant]) -> Result<Run> {
         .iter()
         .filter_map(|(name, at)| Some(*at - asked.get(name)?.at))
         .collect();
-    let after = Reading::take(&sandbox, &operator.metrics().await?, pid)?;
+    let after = Reading::take(sandbox, &operator.metrics().await?, pid)?;
     let run = before.until(&after, last - before.at(), times, peak_rss(pid)?);
-    operator.part.stop().await;
-    Ok(run)
+    Ok((run, operator))
 }
 
-fn pid(operator: &Operator) -> Result<u32> {
+/// The process that an operator runs as.
+pub fn pid(operator: &Operator) -> Result<u32> {
     let pid = operator.part.pid().context("the operator does not run")?;
     u32::try_from(pid).context("a process id")
 }

@@ -21,6 +21,8 @@ pub struct Run {
     pub calls: BTreeMap<String, u64>,
     /// Writes by verb and resource, as the API server's audit log has them.
     pub writes: BTreeMap<String, u64>,
+    /// Reads in the same way, watches apart.
+    pub reads: BTreeMap<String, u64>,
     /// Processor time of the process that made them, in seconds.
     pub cpu: f64,
     /// The most memory that process ever had, in bytes.
@@ -32,17 +34,32 @@ pub struct Reading {
     at: Instant,
     calls: BTreeMap<String, u64>,
     writes: BTreeMap<String, u64>,
+    reads: BTreeMap<String, u64>,
     cpu: f64,
 }
 
 impl Reading {
     /// Reads all counters: `metrics` of whoever works, and what `pid` used.
     pub fn take(sandbox: &Sandbox, metrics: &str, pid: u32) -> Result<Self> {
+        let (writes, reads) = requests(sandbox)?;
         Ok(Self {
             at: Instant::now(),
             calls: calls(metrics),
-            writes: writes(sandbox)?,
+            writes,
+            reads,
             cpu: cpu_seconds(pid)?,
+        })
+    }
+
+    /// Before the process whose work counts has begun.
+    pub fn before_start(sandbox: &Sandbox) -> Result<Self> {
+        let (writes, reads) = requests(sandbox)?;
+        Ok(Self {
+            at: Instant::now(),
+            calls: BTreeMap::new(),
+            writes,
+            reads,
+            cpu: 0.0,
         })
     }
 
@@ -58,6 +75,7 @@ impl Reading {
             times,
             calls: difference(&self.calls, &after.calls),
             writes: difference(&self.writes, &after.writes),
+            reads: difference(&self.reads, &after.reads),
             cpu: after.cpu - self.cpu,
             peak_rss: rss,
         }
@@ -76,7 +94,7 @@ fn difference(
 }
 
 /// The counter of external calls, summed over what is not of interest here.
-fn calls(metrics: &str) -> BTreeMap<String, u64> {
+pub fn calls(metrics: &str) -> BTreeMap<String, u64> {
     let mut sums = BTreeMap::new();
     for line in metrics.lines() {
         let Some(rest) = line.strip_prefix("eoffice_external_calls_total{") else {
@@ -96,17 +114,21 @@ fn calls(metrics: &str) -> BTreeMap<String, u64> {
     sums
 }
 
-/// Writes by the operator's ServiceAccount, which the bare client uses as well.
-fn writes(sandbox: &Sandbox) -> Result<BTreeMap<String, u64>> {
+/// Writes and reads by the operator's ServiceAccount, which the bare client uses as well.
+fn requests(sandbox: &Sandbox) -> Result<(BTreeMap<String, u64>, BTreeMap<String, u64>)> {
     let accounts = format!("system:serviceaccount:{}:", helm::NAMESPACE);
-    let mut sums = BTreeMap::new();
-    for write in sandbox.control_plane.writes()? {
-        if write.user.starts_with(&accounts) {
-            let key = format!("{} {}", write.verb, write.resource);
+    let (mut writes, mut reads) = (BTreeMap::new(), BTreeMap::new());
+    for request in sandbox.control_plane.requests()? {
+        if request.user.starts_with(&accounts) {
+            let key = format!("{} {}", request.verb, request.resource);
+            let sums = match request.is_write() {
+                true => &mut writes,
+                false => &mut reads,
+            };
             *sums.entry(key).or_insert(0) += 1;
         }
     }
-    Ok(sums)
+    Ok((writes, reads))
 }
 
 fn cpu_seconds(pid: u32) -> Result<f64> {

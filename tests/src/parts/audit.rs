@@ -1,4 +1,4 @@
-//! The API server's record of who wrote what.
+//! The API server's record of who wrote what, and of what the operator read.
 
 use std::fs;
 use std::path::Path;
@@ -13,15 +13,24 @@ omitStages: [RequestReceived]
 rules:
   - level: Metadata
     verbs: [create, update, patch, delete, deletecollection]
+  - level: Metadata
+    verbs: [get, list]
+    userGroups: [\"system:serviceaccounts:eoffice-system\"]
   - level: None
 ";
 
-/// One request to change something, as the API server received it.
+/// Verbs that change nothing.
+const READS: [&str; 2] = ["get", "list"];
+
+/// More than any test writes, in megabytes: a log that is begun anew would lose what it had.
+const LARGEST: u32 = 100_000;
+
+/// One request, as the API server received it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Write {
+pub struct Request {
     /// The user's full name, such as `system:serviceaccount:eoffice-system:eoffice-operator`.
     pub user: String,
-    /// `create`, `update`, `patch`, `delete` or `deletecollection`.
+    /// `create`, `update`, `patch`, `delete` or `deletecollection`; of the operator's requests also `get` and `list`.
     pub verb: String,
     /// The plural resource, with its subresource where there is one: `ingresses`, `eofficetenants/status`.
     pub resource: String,
@@ -37,8 +46,16 @@ pub(super) fn write_policy(folder: &Path) -> Result<()> {
     fs::write(folder.join("audit-policy.yaml"), POLICY).context("write the audit policy")
 }
 
-pub(super) fn flags(folder: &Path) -> [String; 2] {
+impl Request {
+    /// Whether it was to change something.
+    pub fn is_write(&self) -> bool {
+        !["get", "list"].contains(&self.verb.as_str())
+    }
+}
+
+pub(super) fn flags(folder: &Path) -> [String; 3] {
     [
+        format!("--audit-log-maxsize={LARGEST}"),
         format!("--audit-policy-file={}/audit-policy.yaml", folder.display()),
         format!("--audit-log-path={}/audit.log", folder.display()),
     ]
@@ -75,7 +92,14 @@ struct Status {
     code: u16,
 }
 
-pub(super) fn read(folder: &Path) -> Result<Vec<Write>> {
+impl Request {
+    /// Whether it changes nothing.
+    pub fn reads(&self) -> bool {
+        READS.contains(&self.verb.as_str())
+    }
+}
+
+pub(super) fn read(folder: &Path) -> Result<Vec<Request>> {
     let path = folder.join("audit.log");
     let text = fs::read_to_string(&path).with_context(|| {
         format!(
@@ -87,11 +111,11 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Write>> {
     Ok(text
         .lines()
         .filter_map(|line| serde_json::from_str::<Event>(line).ok())
-        .map(Write::from)
+        .map(Request::from)
         .collect())
 }
 
-impl From<Event> for Write {
+impl From<Event> for Request {
     fn from(event: Event) -> Self {
         let object = event.object_ref;
         let resource = if object.subresource.is_empty() {

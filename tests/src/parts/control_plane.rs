@@ -158,7 +158,21 @@ impl ControlPlane {
     }
 
     /// All writes so far, where [`ControlPlaneOptions::audit`] is on.
-    pub fn writes(&self) -> Result<Vec<audit::Write>> {
+    pub fn writes(&self) -> Result<Vec<audit::Request>> {
+        let mut all = audit::read(&self.folder)?;
+        all.retain(|request| !request.reads());
+        Ok(all)
+    }
+
+    /// All that the operator has read so far but for its watches, where [`ControlPlaneOptions::audit`] is on.
+    pub fn reads(&self) -> Result<Vec<audit::Request>> {
+        let mut all = audit::read(&self.folder)?;
+        all.retain(audit::Request::reads);
+        Ok(all)
+    }
+
+    /// All of both so far.
+    pub fn requests(&self) -> Result<Vec<audit::Request>> {
         audit::read(&self.folder)
     }
 }

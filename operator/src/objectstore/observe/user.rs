@@ -26,12 +26,18 @@ pub(in crate::objectstore) async fn user_path(
     }
 }
 
+/// Looks at a user, whose path may be known from a list.
 pub(super) async fn user(
     store: &Store,
     effects: &Effects,
     name: &str,
+    path: Option<&String>,
 ) -> Result<Option<User>, Refusal> {
-    let Some(path) = user_path(store, effects, name).await? else {
+    let path = match path {
+        Some(path) => Some(path.clone()),
+        None => user_path(store, effects, name).await?,
+    };
+    let Some(path) = path else {
         return Ok(None);
     };
     let policies = async {

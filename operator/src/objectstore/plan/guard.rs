@@ -1,7 +1,9 @@
 //! What forbids every change: what is another's, what is lost, what the store cannot do.
 
-use super::super::desired::{Desired, Witness, code_tag_prefix};
-use super::super::observe::{Bucket, Observed, User};
+use super::loss;
+use crate::identity::{Mark, tag};
+use crate::objectstore::desired::{Desired, code_tag_prefix};
+use crate::objectstore::observe::{Bucket, Observed, User};
 use crate::plan::Problem;
 use eoffice_crds::Reason;
 
@@ -11,8 +13,20 @@ pub(super) enum Standing<'a> {
     Absent,
     /// Our own, from a creation that was interrupted before the mark was on it.
     Unmarked(&'a Bucket),
+    /// One that came back without mark or identity, as a person has accepted.
+    Returned(&'a Bucket),
     /// The tenant's own.
     Ours(&'a Bucket),
+}
+
+impl<'a> Standing<'a> {
+    /// The bucket, if there is one.
+    pub(super) fn there(&self) -> Option<&'a Bucket> {
+        match self {
+            Self::Absent => None,
+            Self::Unmarked(bucket) | Self::Returned(bucket) | Self::Ours(bucket) => Some(bucket),
+        }
+    }
 }
 
 /// The store must be able to do what the class promises.
@@ -56,6 +70,9 @@ pub(super) fn user<'a>(
 
 /// The tenant's bucket.
 ///
+/// One whose identity is on record is ours, though other tags of the mark were removed: the
+/// identity is random. Only tags that name another owner are believed before it.
+///
 /// A store that takes tags with the creation of a bucket (AWS, VersityGW) never shows ours without
 /// the mark. Elsewhere the mark is written by a second call, and a crash between the two leaves an
 /// unmarked bucket. It is taken for ours only if nobody can lose anything by it and we had seen
@@ -65,38 +82,32 @@ pub(super) fn bucket<'a>(
     desired: &Desired,
     observed: &'a Observed,
 ) -> Result<Standing<'a>, Problem> {
+    loss::check(desired, observed)?;
     let Some(bucket) = &observed.bucket else {
-        return match desired.witnesses.first() {
-            None => Ok(Standing::Absent),
-            Some(witness) => Err(missing(desired, witness, "there is none")),
-        };
+        return Ok(Standing::Absent);
     };
-    if !desired.owns(&bucket.tags) {
-        let bare = bucket.tags.is_empty() && bucket.empty && !bucket.has_policy;
-        return if bare && desired.witnesses.is_empty() && observed.user.is_some() {
-            Ok(Standing::Unmarked(bucket))
-        } else {
-            Err(foreign(desired))
-        };
+    if desired.disowns(&bucket.tags) {
+        return Err(foreign(desired));
     }
-    let found = bucket.identity();
-    let strange = |identity: &str| found != Some(identity);
-    if let Some(witness) = desired.witnesses.iter().find(|w| strange(&w.identity)) {
-        let why = match found {
-            Some(identity) => format!("the one there is {identity}"),
-            None => "the one there has no tag eoffice-identity".into(),
-        };
-        return Err(missing(desired, witness, &why));
+    if desired.takes_up(bucket) {
+        return Ok(Standing::Returned(bucket));
     }
-    same_agency(desired, bucket)?;
-    Ok(Standing::Ours(bucket))
+    if !desired.witnesses.is_empty() {
+        return Ok(Standing::Ours(bucket));
+    }
+    if desired.owns(&bucket.tags) {
+        same_agency(desired, bucket)?;
+        return Ok(Standing::Ours(bucket));
+    }
+    let bare = bucket.tags.is_empty() && bucket.empty && bucket.policy.is_none();
+    if bare && observed.user.is_some() {
+        return Ok(Standing::Unmarked(bucket));
+    }
+    Err(foreign(desired))
 }
 
 /// Without a record that names this very bucket, a name alone does not make the same agency.
 fn same_agency(desired: &Desired, bucket: &Bucket) -> Result<(), Problem> {
-    if !desired.witnesses.is_empty() {
-        return Ok(());
-    }
     let prefix = code_tag_prefix();
     let mut recorded = bucket
         .tags
@@ -125,22 +136,19 @@ fn same_agency(desired: &Desired, bucket: &Bucket) -> Result<(), Problem> {
 }
 
 fn foreign(desired: &Desired) -> Problem {
+    let Mark {
+        installation,
+        fingerprint,
+        ..
+    } = &desired.mark;
     Problem::new(
         Reason::ForeignObject,
         format!(
-            "bucket {} in store {} does not carry this tenant's mark: it is left untouched; if it is nobody's, remove it, and if its tags were lost, restore them",
-            desired.bucket, desired.store
-        ),
-    )
-}
-
-fn missing(desired: &Desired, witness: &Witness, why: &str) -> Problem {
-    let Witness { who, identity } = witness;
-    Problem::new(
-        Reason::DataMissing,
-        format!(
-            "the documents bucket {} is known to {who} as {identity}, and in store {} {why}: nothing is done, so that no empty bucket hides the loss; restore the bucket with its tags from a backup",
-            desired.bucket, desired.store
+            "bucket {} in store {} does not carry this tenant's mark: it is left untouched; if it is nobody's, remove it, and if its tags were changed by hand, put back {}={installation} and {}={fingerprint}",
+            desired.bucket,
+            desired.store,
+            tag("installation"),
+            tag("fingerprint")
         ),
     )
 }

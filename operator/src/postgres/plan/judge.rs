@@ -1,22 +1,20 @@
 //! When a tenant's objects must not be touched at all. Pure.
 
-use super::{Desired, Observed, extras, mark};
-use crate::plan::Problem;
-use crate::postgres::observe::{Database, Role};
+use super::loss::not_lost;
+use super::roles::extras;
+use super::{Desired, Observed, mark, words};
+use crate::plan::{Difference, Problem};
+use crate::postgres::observe::{Database, Membership, Role};
 use eoffice_crds::Reason;
 
 /// Everything under the tenant's names bears its mark, or is the operator's own unfinished work.
 ///
-/// A role gets its mark in the transaction that makes it, so one without a mark is another's.
+/// What only a superuser can mend comes first: no role that keeps its access hides behind another's.
 pub(super) fn ours_or_absent(desired: &Desired, observed: &Observed) -> Result<(), Problem> {
-    for role in observed.roles.values() {
-        if !role
-            .mark()
-            .is_some_and(|mark| mark.same_owner(&desired.mark))
-        {
-            return Err(foreign(desired, "role", &role.name, "role"));
-        }
-        if role.privileged {
+    let roles = || observed.roles.values();
+    let own = || roles().filter(|role| ours(desired, role));
+    for role in own() {
+        if !role.privileges.is_empty() {
             return Err(drifted(format!(
                 "role {name} on {server} was given an attribute that only a superuser can take away; have one run ALTER ROLE \"{name}\" NOSUPERUSER NOREPLICATION NOBYPASSRLS there",
                 name = role.name,
@@ -24,16 +22,26 @@ pub(super) fn ours_or_absent(desired: &Desired, observed: &Observed) -> Result<(
             )));
         }
     }
-    if let Some(role) = observed.roles.values().find(|role| !role.administered) {
+    if let Some(role) = own().find(|role| !role.administered) {
         return Err(not_administered(role, &desired.server, &observed.operator));
+    }
+    if let Some(role) = roles().find(|role| !ours(desired, role)) {
+        return Err(foreign(desired, "role", &role.name, "role"));
     }
     let Some(database) = &observed.database else {
         return Ok(());
     };
-    match database.mark() {
-        Some(mark) if mark.same_owner(&desired.mark) => {}
-        None if interrupted_creation(desired, observed, database) => {}
-        _ => return Err(foreign(desired, "database", &database.name, "database")),
+    if anothers(desired, database) {
+        return Err(foreign(desired, "database", &database.name, "database"));
+    }
+    if database.mark().is_none() && !recognised(desired, database) {
+        if !desired.witnesses.is_empty() {
+            // It stands where another stood: a loss, and told as one.
+            return Ok(());
+        }
+        if !interrupted_creation(desired, observed, database) {
+            return Err(foreign(desired, "database", &database.name, "database"));
+        }
     }
     if database.owner == observed.operator {
         Ok(())
@@ -46,6 +54,27 @@ pub(super) fn ours_or_absent(desired: &Desired, observed: &Observed) -> Result<(
             operator = observed.operator
         )))
     }
+}
+
+/// Whether a role is the tenant's. It gets its mark in the transaction that makes it, so one without is another's.
+pub(super) fn ours(desired: &Desired, role: &Role) -> bool {
+    role.mark()
+        .is_some_and(|mark| mark.same_owner(&desired.mark))
+}
+
+/// Whether a database bears the mark of somebody else, or one that only a newer operator can read.
+pub(super) fn anothers(desired: &Desired, database: &Database) -> bool {
+    match database.mark() {
+        Some(mark) => !mark.same_owner(&desired.mark),
+        None => (database.comment.as_deref()).is_some_and(|text| text.starts_with("eoffice")),
+    }
+}
+
+/// Whether a database without the mark is ours for certain: every witness names it by its oid, which no other
+/// database of the server ever had. It lost its mark, or a person accepted it in place of the one that was lost.
+fn recognised(desired: &Desired, database: &Database) -> bool {
+    let oids = || desired.witnesses.iter().map(|witness| witness.oid);
+    oids().next().is_some() && oids().all(|oid| oid == database.oid)
 }
 
 /// Whether an unmarked database is what CREATE DATABASE left just before the operator died.
@@ -73,55 +102,53 @@ pub(super) fn interrupted_creation(
         && desired.witnesses.is_empty()
 }
 
-/// What once existed is still there, and the same.
-pub(super) fn not_lost(desired: &Desired, observed: &Observed) -> Result<(), Problem> {
-    let name = desired.database.as_str();
-    let server = &desired.server;
-    let lost = |message: String| Err(Problem::new(Reason::DataMissing, message));
-    if observed
-        .database
-        .as_ref()
-        .is_some_and(Database::half_dropped)
-    {
-        return lost(format!(
-            "dropping database {name} on {server} was begun by somebody and interrupted: nobody can use it any more; restore it from a backup"
-        ));
-    }
-    for witness in &desired.witnesses {
-        let (who, oid) = (witness.who, witness.oid);
-        match &observed.database {
-            Some(found) if found.oid == oid => {}
-            Some(found) => {
-                return lost(format!(
-                    "{who} says that database {name} on {server} has the oid {oid}, and it has {}: it was replaced; nothing is done until an admin has found out by whom",
-                    found.oid
-                ));
-            }
-            None => {
-                return lost(format!(
-                    "{who} says that database {name} existed on {server} with the oid {oid}, and it is gone; restore it from a backup, no empty one is made in its place"
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
 /// A database that is not the recorded one is not dropped. One that is gone is no obstacle: an
 /// earlier attempt dropped it.
 pub(super) fn undroppable(desired: &Desired, observed: &Observed) -> Result<(), Problem> {
     let Some(database) = &observed.database else {
         return Ok(());
     };
-    if database.half_dropped() {
+    if database.half_dropped() && (database.mark().is_some() || recognised(desired, database)) {
         return Ok(());
     }
     mark(desired, observed)?;
     not_lost(desired, observed)
 }
 
-/// What differs and only a superuser can put right.
-pub(super) fn beyond_our_rights(desired: &Desired, observed: &Observed) -> Result<(), Problem> {
+/// What differs and only a superuser can put right: it is in no plan, and told of all the same.
+pub fn beyond(desired: &Desired, observed: &Observed) -> Vec<Difference> {
+    let operator = &observed.operator;
+    let mut differences = Vec::new();
+    for role in observed.roles.values() {
+        let object = || words::role(&role.name);
+        if !role.privileges.is_empty() {
+            let odd = Difference::update(object(), "attributes");
+            differences.push(odd.before(role.privileges.join(", ")));
+        }
+        if !role.administered {
+            let lost = Difference::update(object(), format!("member {operator}"));
+            differences.push(lost.before("without admin").after("admin"));
+        }
+        let others = |extra: &&Membership| extra.grantor != *operator;
+        for extra in extras(desired, observed, role).filter(others) {
+            differences.push(words::left(role, extra));
+        }
+    }
+    if let Some(database) = &observed.database
+        && database.owner != *operator
+        && !anothers(desired, database)
+    {
+        let object = words::database(&desired.database);
+        differences.push(words::set(object, "owner", &database.owner, operator));
+    }
+    differences
+}
+
+/// The first of it that holds up nothing else.
+pub(in crate::postgres) fn beyond_our_rights(
+    desired: &Desired,
+    observed: &Observed,
+) -> Result<(), Problem> {
     let server = &desired.server;
     for role in observed.roles.values() {
         if let Some(extra) = extras(desired, observed, role).next() {

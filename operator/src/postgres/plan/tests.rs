@@ -2,10 +2,12 @@
 use super::*;
 use crate::postgres::credential::Credential;
 use crate::postgres::desired::Witness;
-use crate::postgres::observe::{Grant, Setting};
-use eoffice_crds::Reason;
+use crate::postgres::observe::{Grant, Membership, Setting};
+use database::RIGHTS;
+use eoffice_crds::{Action, Reason};
 use std::collections::BTreeMap;
 
+mod lost;
 mod refuse;
 mod repair;
 
@@ -24,7 +26,7 @@ fn desired(access: Access) -> Desired {
         login: id("eo_1_a"),
         idle: id("eo_1_b"),
         verifier: credential.verifier().clone(),
-        fingerprint: credential.fingerprint(),
+        verifier_fingerprint: credential.fingerprint(),
         connection_limit: 20,
         mark: Mark {
             installation: "korat".into(),
@@ -34,6 +36,8 @@ fn desired(access: Access) -> Desired {
             twin: None,
         },
         witnesses: vec![],
+        superseded: vec![],
+        superseded_twins: vec![],
         access,
     }
 }
@@ -70,8 +74,8 @@ fn bare_role(name: &Ident, mark: &Mark) -> Role {
         oid: 7,
         comment: Some(mark.to_comment()),
         login: false,
-        privileged: false,
-        odd: false,
+        privileges: vec![],
+        attributes: vec![],
         connection_limit: -1,
         administered: true,
         usable: true,
@@ -108,6 +112,7 @@ fn carry_out(step: &Step, seen: &mut Observed, fingerprint: &str) {
             owner.members.push(joined);
         }
         Step::CreateDatabase { database } => {
+            assert_eq!(seen.database, None);
             seen.database = Some(Database {
                 name: database.as_str().into(),
                 oid: 100,
@@ -146,6 +151,11 @@ fn carry_out(step: &Step, seen: &mut Observed, fingerprint: &str) {
                 values: vec![format!("role={}", role.as_str())],
             }];
         }
+        Step::DropDatabase { .. } => seen.database = None,
+        Step::MarkRole { role, mark } => {
+            let role = seen.roles.get_mut(role.as_str()).unwrap();
+            role.comment = Some(mark.to_comment());
+        }
         Step::OpenLogin { login } => seen.roles.get_mut(login.as_str()).unwrap().login = true,
         other => panic!("not a step of making: {other}"),
     }
@@ -155,14 +165,42 @@ fn carry_out(step: &Step, seen: &mut Observed, fingerprint: &str) {
 fn whole(access: Access) -> Observed {
     let desired = desired(access);
     let mut seen = nothing();
-    for step in plan(&desired, &nothing()).unwrap() {
-        carry_out(&step, &mut seen, &desired.fingerprint);
-    }
+    all_done(&desired, &mut seen);
     seen
 }
 
-fn shown(steps: &[Step]) -> Vec<String> {
-    steps.iter().map(ToString::to_string).collect()
+/// Carries a whole plan out.
+fn all_done(desired: &Desired, seen: &mut Observed) {
+    for change in plan(desired, seen).unwrap() {
+        carry_out(&change.step, seen, &desired.verifier_fingerprint);
+    }
+}
+
+/// What is done.
+fn shown(changes: &[Change<Step>]) -> Vec<String> {
+    changes.iter().map(|c| c.step.to_string()).collect()
+}
+
+/// What is told: `~ role eo_1_a | login: false -> true`, with `!` where access or data ends.
+fn lines(differences: &[Difference]) -> Vec<String> {
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
+    let difference = |d: &Difference| {
+        let action = match d.action {
+            Action::Create => '+',
+            Action::Update => '~',
+            Action::Delete => '-',
+        };
+        let (before, after) = (value(&d.before), value(&d.after));
+        let end = if d.destructive { " !" } else { "" };
+        let (object, field) = (&d.object, &d.field);
+        format!("{action} {object} | {field}: {before} -> {after}{end}")
+    };
+    differences.iter().map(difference).collect()
+}
+
+fn told(changes: &[Change<Step>]) -> Vec<String> {
+    let differences = changes.iter().flat_map(|change| &change.differences);
+    lines(&differences.cloned().collect::<Vec<_>>())
 }
 
 #[test]
@@ -184,6 +222,24 @@ fn a_tenant_is_made_in_a_safe_order() {
         ]
     );
     assert_eq!(
+        told(&steps),
+        [
+            "+ role eo_1_owner | : none -> cannot log in",
+            "+ role eo_1_a | : none -> member of eo_1_owner, connectionLimit 20",
+            "+ database eo_1 | : none -> empty",
+            &format!(
+                "~ database eo_1 | mark: none -> {}",
+                desired(Access::Open).mark.to_comment()
+            ),
+            "~ database eo_1 | acl.PUBLIC: CONNECT, TEMPORARY -> none",
+            "~ database eo_1 | allowConnections: false -> true",
+            "~ database eo_1 | schema public: none -> eo_1_owner",
+            "~ database eo_1 | acl.eo_1_owner: none -> CONNECT, CREATE, TEMPORARY",
+            "~ role eo_1_a | setting role in eo_1: none -> role=eo_1_owner",
+            "~ role eo_1_a | login: false -> true",
+        ]
+    );
+    assert_eq!(
         plan(&desired(Access::Open), &whole(Access::Open)),
         Ok(vec![])
     );
@@ -196,13 +252,43 @@ fn a_crash_anywhere_leads_on_to_the_same_end() {
         let all = plan(&desired, &nothing()).unwrap();
         for done in 0..=all.len() {
             let mut seen = nothing();
-            for step in &all[..done] {
-                carry_out(step, &mut seen, &desired.fingerprint);
+            for change in &all[..done] {
+                carry_out(&change.step, &mut seen, &desired.verifier_fingerprint);
             }
             let rest = plan(&desired, &seen).unwrap();
             assert_eq!(rest, all[done..], "after {done} steps");
         }
     }
+}
+
+/// Whatever is refused, the rest can be carried out, and lets nobody in too early: `carry_out` would notice.
+#[test]
+fn what_needs_something_that_was_refused_waits() {
+    let desired = desired(Access::Open);
+    let all = plan(&desired, &nothing()).unwrap();
+    for left_out in 0..all.len() {
+        let mut seen = nothing();
+        let mut refused: Vec<&Step> = vec![];
+        for (number, Change { step, .. }) in all.iter().enumerate() {
+            if number == left_out || refused.iter().any(|other| step.needs(other)) {
+                refused.push(step);
+            } else {
+                carry_out(step, &mut seen, &desired.verifier_fingerprint);
+            }
+        }
+        all_done(&desired, &mut seen);
+        assert_eq!(seen, whole(Access::Open), "without step {left_out}");
+    }
+    let closing = plan(&super::tests::desired(Access::Closed), &whole(Access::Open)).unwrap();
+    assert!(
+        closing[1].step.needs(&closing[0].step),
+        "sessions come back"
+    );
+    let dropping = plan_drop(&desired, &whole(Access::Closed)).unwrap();
+    assert!(
+        dropping[1].step.needs(&dropping[0].step),
+        "roles own things"
+    );
 }
 
 #[test]
@@ -238,27 +324,6 @@ fn closing_ends_the_login_and_its_sessions_and_keeps_the_rest() {
 }
 
 #[test]
-fn a_twin_that_the_record_forgot_is_kept() {
-    let mut seen = whole(Access::Open);
-    let mut marked = desired(Access::Open);
-    marked.mark.twin = Some("b1".into());
-    for step in plan(&marked, &seen).unwrap() {
-        match step {
-            Step::MarkDatabase { mark, .. } => {
-                seen.database.as_mut().unwrap().comment = Some(mark.to_comment());
-            }
-            Step::MarkRole { role, mark } => {
-                let role = seen.roles.get_mut(role.as_str()).unwrap();
-                role.comment = Some(mark.to_comment());
-            }
-            other => panic!("{other}"),
-        }
-    }
-    assert_eq!(plan(&marked, &seen), Ok(vec![]));
-    assert_eq!(plan(&desired(Access::Open), &seen), Ok(vec![]));
-}
-
-#[test]
 fn dropping_takes_only_what_is_ours_and_finishes_what_was_begun() {
     let desired = desired(Access::Open);
     let seen = whole(Access::Open);
@@ -270,6 +335,11 @@ fn dropping_takes_only_what_is_ours_and_finishes_what_was_begun() {
         r#"drop role "eo_1_owner""#,
     ];
     assert_eq!(shown(&plan_drop(&desired, &seen).unwrap()), all);
+    let all_end = told(&plan_drop(&desired, &seen).unwrap());
+    assert!(
+        all_end.iter().all(|line| line.ends_with(" !")),
+        "{all_end:?}"
+    );
     let mut half = whole(Access::Closed);
     half.database.as_mut().unwrap().connection_limit = -2;
     assert_eq!(shown(&plan_drop(&desired, &half).unwrap()), all[2..]);

@@ -61,7 +61,7 @@ struct World {
 
 /// Makes these tenants on a platform of their own.
 pub async fn run(tenants: &[EOfficeTenant]) -> Result<Run> {
-    let sandbox = platform().await?;
+    let sandbox = platform(true).await?;
     let mut registry = Registry::default();
     let world = World::new(&sandbox, &mut registry).await?;
     let pid = std::process::id();

@@ -1,5 +1,6 @@
 //! One tenant, from its resource to its last status.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ impl Made<'_> {
         let key = self.key.access_key_id.clone();
         let desired = self.making.storage_desired(Some(key));
         let left = objectstore::plan::plan(&desired, &found)?;
-        ensure!(left.is_empty(), "the storage lacks: {}", left[0]);
+        ensure!(left.is_empty(), "the storage lacks: {}", left[0].step);
         Ok(())
     }
 }
@@ -206,12 +207,12 @@ impl<'a> Making<'a> {
             roles: Default::default(),
         };
         let server = &self.database.server;
-        for step in postgres::plan(&desired, &nothing)? {
-            postgres::apply(server, &world.effects, &step).await?;
+        for change in postgres::plan(&desired, &nothing)? {
+            postgres::apply(server, &world.effects, &change.step).await?;
         }
         let found = postgres::observe(server, &world.effects, &desired).await?;
         let left = postgres::plan(&desired, &found)?;
-        ensure!(left.is_empty(), "the database lacks: {}", left[0]);
+        ensure!(left.is_empty(), "the database lacks: {}", left[0].step);
         let oid = found.database.context("the new database is gone")?.oid;
         let login = TenantLogin {
             server: names.server.clone(),
@@ -251,7 +252,8 @@ impl<'a> Making<'a> {
         let (world, spec) = (self.world, &self.world.store_object.spec);
         let nothing = objectstore::observe::Observed::default();
         let (mut key, mut tags) = (None, Tags::new());
-        for step in objectstore::plan::plan(&self.storage_desired(None), &nothing)? {
+        for change in objectstore::plan::plan(&self.storage_desired(None), &nothing)? {
+            let step = change.step;
             if let Step::CreateBucket { tags: first, .. } = &step {
                 tags = first.clone();
             }
@@ -278,7 +280,11 @@ impl<'a> Making<'a> {
     /// Names the database in the bucket's tags, which could not be done before it was made.
     async fn tag(&self, tags: Tags) -> Result<()> {
         let bucket = self.record.storage.bucket.clone();
-        let step = Step::PutTags { bucket, tags };
+        let step = Step::PutTags {
+            bucket,
+            set: tags,
+            remove: BTreeSet::new(),
+        };
         objectstore::apply::apply(&self.world.store, &self.world.effects, &step).await?;
         Ok(())
     }
@@ -357,6 +363,8 @@ impl<'a> Making<'a> {
             gate: None,
             parts: parts.iter().map(fine).collect(),
             open: None,
+            held: None,
+            paused: None,
             synced: Ok("nothing differs from what was asked".to_owned()),
             facts: Some(EOfficeTenantStatus {
                 url: record.hosts.first().map(|host| format!("https://{host}")),

@@ -1,9 +1,12 @@
 //! A tenant, and a store in memory that does what a step says.
 
-use super::super::super::desired::Witness;
-use super::super::*;
 use crate::identity::Mark;
-use eoffice_crds::{RecordState, RetentionMode, StoreCapabilities};
+use crate::objectstore::desired::{Access, Desired, Witness};
+use crate::objectstore::observe::{Bucket, Observed, User};
+use crate::objectstore::plan::{plan, plan_drop};
+use crate::objectstore::policy;
+use crate::objectstore::step::Step;
+use eoffice_crds::{RecordState, Retention, RetentionMode, StoreCapabilities};
 use std::collections::BTreeMap;
 
 pub(super) const NOW: i64 = 1_800_000_000;
@@ -37,6 +40,9 @@ pub(super) fn desired() -> Desired {
             who: "its record",
             identity: "id1".into(),
         }],
+        take_up: None,
+        superseded: Vec::new(),
+        superseded_twins: Vec::new(),
         access: Access::Open,
         current_key: Some(KEY.into()),
         capabilities: StoreCapabilities {
@@ -58,9 +64,19 @@ pub(super) fn new() -> Desired {
     }
 }
 
+pub(super) fn steps(desired: &Desired, world: &Observed) -> Vec<Step> {
+    let changes = plan(desired, world).unwrap().into_iter();
+    changes.map(|change| change.step).collect()
+}
+
+pub(super) fn drop_steps(desired: &Desired, world: &Observed) -> Vec<Step> {
+    let changes = plan_drop(desired, world).unwrap().into_iter();
+    changes.map(|change| change.step).collect()
+}
+
 pub(super) fn settled() -> Observed {
     let mut world = Observed::default();
-    for step in plan(&new(), &world).unwrap() {
+    for step in steps(&new(), &world) {
         carry_out(&mut world, &step);
     }
     world
@@ -83,14 +99,21 @@ pub(super) fn carry_out(world: &mut Observed, step: &Step) {
                 ..Bucket::default()
             });
         }
-        Step::PutTags { tags, .. } => bucket(world).tags = tags.clone(),
+        Step::PutTags { set, remove, .. } => {
+            let tags = &mut bucket(world).tags;
+            tags.retain(|key, _| !remove.contains(key));
+            tags.extend(set.clone());
+        }
         Step::EnableVersioning { .. } => bucket(world).versioning = true,
-        Step::SetRetention { retention, .. } => {
+        Step::SetRetention {
+            retention, since, ..
+        } => {
+            bucket(world).tags.extend(since.clone());
             assert!(bucket(world).versioning, "a lock needs versions");
             bucket(world).lock = true;
             bucket(world).retention = Some(retention.clone());
         }
-        Step::RemoveBucketPolicy { .. } => bucket(world).has_policy = false,
+        Step::RemoveBucketPolicy { .. } => bucket(world).policy = None,
         Step::PutUserPolicy { document, .. } => {
             let policies = &mut user(world).policies;
             policies.insert(policy::NAME.into(), Some(document.clone()));

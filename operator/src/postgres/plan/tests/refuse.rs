@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_is_not_ours_or_was_lost_is_not_touched() {
+fn what_is_not_ours_or_beyond_our_rights_is_not_touched() {
     type Change = fn(&mut Observed, &mut Desired);
     fn db(seen: &mut Observed) -> &mut Database {
         seen.database.as_mut().unwrap()
@@ -60,33 +60,22 @@ fn what_is_not_ours_or_was_lost_is_not_touched() {
             unmarked(s);
             s.roles.clear();
         }),
+        // What its record names, and somebody else's mark on it.
         (Reason::ForeignObject, |s, d| {
-            unmarked(s);
             said(d, 100);
+            db(s).comment = other(&d.mark);
         }),
-        (Reason::DataMissing, |_, d| said(d, 99)),
-        (Reason::DataMissing, |s, d| {
+        (Reason::ForeignObject, |s, d| {
             said(d, 100);
-            s.database = None;
+            db(s).comment = Some("eoffice:{\"of\":\"a newer operator\"}".into());
         }),
-        (Reason::DataMissing, |s, d| {
+        (Reason::Drifted, |s, d| {
             said(d, 100);
-            *s = nothing();
-        }),
-        (Reason::DataMissing, |s, _| db(s).connection_limit = -2),
-        (Reason::DataMissing, |s, d| {
-            db(s).comment = Some(
-                Mark {
-                    twin: Some("b1".into()),
-                    ..d.mark.clone()
-                }
-                .to_comment(),
-            );
-            d.mark.twin = Some("b2".into());
+            unmarked(s).owner = "postgres".into();
         }),
         (Reason::Drifted, |s, _| db(s).owner = "somebody".into()),
         (Reason::Drifted, |s, _| {
-            s.roles.get_mut("eo_1_a").unwrap().privileged = true
+            s.roles.get_mut("eo_1_a").unwrap().privileges = vec!["BYPASSRLS".into()]
         }),
         (Reason::Drifted, |s, _| {
             let login = s.roles.get_mut("eo_1_a").unwrap();
@@ -116,4 +105,42 @@ fn what_only_a_superuser_can_mend_holds_up_nothing_else() {
         .push(membership("pg_read_all_data", "eo_1_a", "postgres"));
     login.connection_limit = 500;
     assert_eq!(plan(&desired(Access::Open), &seen).unwrap().len(), 1);
+}
+
+#[test]
+fn what_only_a_superuser_can_mend_is_told_of() {
+    type Change = fn(&mut Observed);
+    let cases: &[(Change, &[&str])] = &[
+        (|_| (), &[]),
+        (
+            |s| s.database.as_mut().unwrap().owner = "postgres".into(),
+            &["~ database eo_1 | owner: postgres -> eoffice_operator"],
+        ),
+        (
+            |s| {
+                let privileges = vec!["SUPERUSER".into(), "BYPASSRLS".into()];
+                s.roles.get_mut("eo_1_a").unwrap().privileges = privileges;
+            },
+            &["~ role eo_1_a | attributes: SUPERUSER, BYPASSRLS -> none"],
+        ),
+        (
+            |s| s.roles.get_mut("eo_1_owner").unwrap().administered = false,
+            &["~ role eo_1_owner | member eoffice_operator: without admin -> admin"],
+        ),
+        (
+            |s| {
+                let login = s.roles.get_mut("eo_1_a").unwrap();
+                let granted = |by| membership("pg_read_all_data", "eo_1_a", by);
+                login
+                    .memberships
+                    .extend([granted("postgres"), granted(OPERATOR)]);
+            },
+            &["~ role eo_1_a | member of pg_read_all_data: inherit, set -> none"],
+        ),
+    ];
+    for (change, expected) in cases {
+        let mut seen = whole(Access::Open);
+        change(&mut seen);
+        assert_eq!(lines(&beyond(&desired(Access::Open), &seen)), *expected);
+    }
 }

@@ -17,74 +17,98 @@ fn each_drift_gets_exactly_its_correction() {
     let cases: &[(Change, &[&str])] = &[
         (
             |s| db(s).grants.push(grant(None, "CONNECT")),
-            &[r#"revoke all rights on database "eo_1" from PUBLIC"#],
+            &["~ database eo_1 | acl.PUBLIC: CONNECT -> none"],
         ),
         (
             |s| db(s).grants.push(grant(Some("spy"), "CONNECT")),
-            &[r#"revoke all rights on database "eo_1" from "spy""#],
+            &["~ database eo_1 | acl.spy: CONNECT -> none"],
         ),
         (
             |s| db(s).grants[0].grantable = true,
-            &[r#"revoke grant options on database "eo_1" from "eo_1_owner""#],
+            &["~ database eo_1 | acl.eo_1_owner.grantOption: CONNECT -> none"],
         ),
         (
             |s| drop(db(s).grants.remove(1)),
-            &[r#"grant rights on database "eo_1" to "eo_1_owner""#],
+            &["~ database eo_1 | acl.eo_1_owner: CONNECT, TEMPORARY -> CONNECT, CREATE, TEMPORARY"],
         ),
         (
             |s| {
                 db(s).grants.clear();
             },
-            &[r#"grant rights on database "eo_1" to "eo_1_owner""#],
+            &["~ database eo_1 | acl.eo_1_owner: none -> CONNECT, CREATE, TEMPORARY"],
         ),
         // A tenant may drop its schema: that is its own affair.
         (|s| db(s).schema_owners.clear(), &[]),
-        (|s| db(s).open = false, &[r#"open database "eo_1""#]),
-        (|s| db(s).template = true, &[r#"open database "eo_1""#]),
-        (|s| db(s).connection_limit = 1, &[r#"open database "eo_1""#]),
+        (
+            |s| db(s).open = false,
+            &["~ database eo_1 | allowConnections: false -> true"],
+        ),
+        (
+            |s| db(s).template = true,
+            &["~ database eo_1 | template: true -> false"],
+        ),
+        (
+            |s| db(s).connection_limit = 1,
+            &["~ database eo_1 | connectionLimit: 1 -> -1"],
+        ),
+        (
+            |s| {
+                db(s).open = false;
+                db(s).connection_limit = 1;
+            },
+            &[
+                "~ database eo_1 | allowConnections: false -> true",
+                "~ database eo_1 | connectionLimit: 1 -> -1",
+            ],
+        ),
         (
             |s| login(s).connection_limit = 500,
-            &[r#"limit "eo_1_a" to 20 connections"#],
+            &["~ role eo_1_a | connectionLimit: 500 -> 20"],
         ),
-        (|s| login(s).login = false, &[r#"let "eo_1_a" log in"#]),
         (
-            |s| login(s).fingerprint = Some("other".into()),
-            &[r#"set the password of "eo_1_a""#],
+            |s| login(s).login = false,
+            &["~ role eo_1_a | login: false -> true"],
+        ),
+        (
+            |s| login(s).fingerprint = Some("0123456789abcdef0123".into()),
+            &["~ role eo_1_a | password: 0123456789abcdef -> 580132553cad1323"],
         ),
         (
             |s| login(s).fingerprint = None,
-            &[r#"set the password of "eo_1_a""#],
+            &["~ role eo_1_a | password: none -> 580132553cad1323"],
         ),
         (
             |s| owner(s).fingerprint = Some("any".into()),
-            &[r#"remove the password of "eo_1_owner""#],
+            &["~ role eo_1_owner | password: any -> none"],
         ),
         (
             |s| owner(s).login = true,
             &[
-                r#"let "eo_1_owner" log in no more"#,
-                r#"end the sessions of "eo_1_owner""#,
+                "~ role eo_1_owner | login: true -> false !",
+                "~ role eo_1_owner | sessions: open -> none !",
             ],
         ),
         (
-            |s| login(s).odd = true,
-            &[r#"reset the attributes of role "eo_1_a""#],
+            |s| login(s).attributes = vec!["CREATEDB".into(), "NOINHERIT".into()],
+            &["~ role eo_1_a | attributes: CREATEDB, NOINHERIT -> none"],
         ),
         (
-            |s| owner(s).odd = true,
-            &[r#"reset the attributes of role "eo_1_owner""#],
+            |s| owner(s).attributes = vec!["CREATEROLE".into()],
+            &["~ role eo_1_owner | attributes: CREATEROLE -> none"],
         ),
         (
             |s| owner(s).usable = false,
-            &[r#"let the operator act as "eo_1_owner""#],
+            &[
+                "~ role eo_1_owner | member eoffice_operator: without inherit or set -> inherit, set",
+            ],
         ),
         (
             |s| login(s).settings.clear(),
-            &[r#"have "eo_1_a" act as "eo_1_owner" in database "eo_1""#],
+            &["~ role eo_1_a | setting role in eo_1: none -> role=eo_1_owner"],
         ),
         (
             |s| login(s).settings[0].values.push("search_path=evil".into()),
-            &[r#"have "eo_1_a" act as "eo_1_owner" in database "eo_1""#],
+            &["~ role eo_1_a | setting search_path in eo_1: search_path=evil -> none"],
         ),
         (
             |s| {
@@ -93,7 +117,7 @@ fn each_drift_gets_exactly_its_correction() {
                     values: vec!["search_path=evil".into()],
                 })
             },
-            &[r#"reset the settings of "eo_1_a""#],
+            &["~ role eo_1_a | setting search_path: search_path=evil -> none"],
         ),
         (
             |s| {
@@ -102,19 +126,19 @@ fn each_drift_gets_exactly_its_correction() {
                     values: vec!["role=x".into()],
                 })
             },
-            &[r#"reset the settings of "eo_1_owner" in database "eo_2""#],
+            &["~ role eo_1_owner | setting role in eo_2: role=x -> none"],
         ),
         (
             |s| login(s).memberships.clear(),
-            &[r#"make "eo_1_a" a member of "eo_1_owner""#],
+            &["~ role eo_1_a | member of eo_1_owner: none -> inherit, set"],
         ),
         (
             |s| login(s).memberships[0].admin = true,
-            &[r#"make "eo_1_a" a member of "eo_1_owner""#],
+            &["~ role eo_1_a | member of eo_1_owner: admin, inherit, set -> inherit, set"],
         ),
         (
             |s| login(s).memberships[0].full = false,
-            &[r#"make "eo_1_a" a member of "eo_1_owner""#],
+            &["~ role eo_1_a | member of eo_1_owner: without inherit or set -> inherit, set"],
         ),
         (
             |s| {
@@ -122,7 +146,7 @@ fn each_drift_gets_exactly_its_correction() {
                     .memberships
                     .push(membership("eo_2_owner", "eo_1_a", OPERATOR))
             },
-            &[r#"end "eo_1_a"'s membership of "eo_2_owner""#],
+            &["~ role eo_1_a | member of eo_2_owner: inherit, set -> none"],
         ),
         (
             |s| {
@@ -130,22 +154,26 @@ fn each_drift_gets_exactly_its_correction() {
                     .members
                     .push(membership("eo_1_owner", "eo_2_a", OPERATOR))
             },
-            &[r#"end "eo_2_a"'s membership of "eo_1_owner""#],
+            &["~ role eo_1_owner | member eo_2_a: inherit, set -> none"],
         ),
         (
             |s| owner(s).comment = owner(s).comment.take().map(|c| c.replace("u1", "u0")),
-            &[r#"mark role "eo_1_owner""#],
+            &[
+                r#"~ role eo_1_owner | mark: eoffice:{"installation":"korat","fingerprint":"f","uid":"u0","state":"live"} -> eoffice:{"installation":"korat","fingerprint":"f","uid":"u1","state":"live"}"#,
+            ],
         ),
         (
             |s| db(s).comment = db(s).comment.take().map(|c| c.replace("live", "retained")),
-            &[r#"mark database "eo_1""#],
+            &[
+                r#"~ database eo_1 | mark: eoffice:{"installation":"korat","fingerprint":"f","uid":"u1","state":"retained"} -> eoffice:{"installation":"korat","fingerprint":"f","uid":"u1","state":"live"}"#,
+            ],
         ),
         (
             |s| drop(s.roles.remove("eo_1_a")),
             &[
-                r#"create login "eo_1_a""#,
-                r#"have "eo_1_a" act as "eo_1_owner" in database "eo_1""#,
-                r#"let "eo_1_a" log in"#,
+                "+ role eo_1_a | : none -> member of eo_1_owner, connectionLimit 20",
+                "~ role eo_1_a | setting role in eo_1: none -> role=eo_1_owner",
+                "~ role eo_1_a | login: false -> true",
             ],
         ),
         (
@@ -157,16 +185,16 @@ fn each_drift_gets_exactly_its_correction() {
                 s.roles.insert("eo_1_b".into(), idle);
             },
             &[
-                r#"let "eo_1_b" log in no more"#,
-                r#"end the sessions of "eo_1_b""#,
-                r#"limit "eo_1_b" to 0 connections"#,
+                "~ role eo_1_b | login: true -> false !",
+                "~ role eo_1_b | sessions: open -> none !",
+                "~ role eo_1_b | connectionLimit: 20 -> 0",
             ],
         ),
     ];
     for (change, expected) in cases {
         let mut seen = whole(Access::Open);
         change(&mut seen);
-        let steps = plan(&desired(Access::Open), &seen).unwrap();
-        assert_eq!(shown(&steps), *expected);
+        let changes = plan(&desired(Access::Open), &seen).unwrap();
+        assert_eq!(told(&changes), *expected);
     }
 }
