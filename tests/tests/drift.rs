@@ -1,154 +1,184 @@
-//! What people change or delete by hand comes back, whatever it is and wherever it is; what lost its mark is left alone
-//! and told of; and the trouble of one tenant does not touch another.
+//! What people change by hand from outside of the operator: it is seen in time, told of truthfully, and put right,
+//! only reported, or left to a person, as was asked; and when all is done, nothing more is changed.
 
 #[path = "drift/bucket.rs"]
 mod bucket;
-#[path = "drift/kubernetes.rs"]
-mod kubernetes;
-#[path = "drift/postgres.rs"]
-mod postgres;
-#[path = "drift/storage.rs"]
-mod storage;
+#[path = "drift/calm.rs"]
+mod calm;
+#[path = "drift/contest.rs"]
+mod contest;
+#[path = "drift/frozen.rs"]
+mod frozen;
+#[path = "drift/ground.rs"]
+mod ground;
+#[path = "drift/groups.rs"]
+mod groups;
+#[path = "drift/missing.rs"]
+mod missing;
+#[path = "drift/objects.rs"]
+mod objects;
+#[path = "drift/pause.rs"]
+mod pause;
+#[path = "drift/place.rs"]
+mod place;
+#[path = "drift/quiet.rs"]
+mod quiet;
+#[path = "drift/refused.rs"]
+mod refused;
+#[path = "drift/report.rs"]
+mod report;
+#[path = "drift/row.rs"]
+mod row;
+#[path = "drift/sql.rs"]
+mod sql;
+#[path = "drift/table.rs"]
+mod table;
+#[path = "drift/telling.rs"]
+mod telling;
 
-use std::collections::BTreeMap;
-
-use anyhow::{Result, ensure};
-use eoffice_crds::{ConditionType, EOfficeTenant, Reason, tenant_namespace};
-use eoffice_tests::e2e::core::{class, unchanged, versions};
-use eoffice_tests::e2e::security::{Platform, condition, tenant};
-use eoffice_tests::{OperatorOptions, Options, proof};
+use anyhow::Result;
+use eoffice_tests::e2e::security::Platform;
+use eoffice_tests::{OperatorOptions, Options};
 use futures::FutureExt;
-use futures::future::try_join_all;
-use serde_json::json;
 
-/// Its objects in Kubernetes are changed.
-const EDITED: &str = "town-edited-3021";
-/// Its database and roles are changed.
-const ALTERED: &str = "town-altered-3021";
-/// Its bucket, with locked records, and its user are changed.
-const LOCKED: &str = "town-locked-3021";
-/// Its bucket without locks is changed.
-const PLAIN: &str = "tao-plain-3021";
-/// Nobody does anything to it.
-const CALM: &str = "town-calm-3021";
+use crate::ground::{CALM, EDITED};
+use crate::groups::Log;
+use crate::place::Place;
+use crate::row::Row;
 
 #[tokio::test(flavor = "multi_thread")]
 #[allow(clippy::unwrap_used)]
-async fn what_is_changed_by_hand_comes_back() {
+async fn what_is_changed_by_hand() {
     let options = Options {
         servers: vec!["pg-a".into()],
+        audit: true,
+        log_statements: true,
         ..Options::default()
     };
-    let platform = Platform::start(options, OperatorOptions::default())
-        .await
-        .unwrap();
-    prepare(&platform).await.unwrap();
-    let calm = Calm::of(&platform).await.unwrap();
-    platform
-        .all(vec![
-            (
-                "each object in a tenant's namespace comes back",
-                kubernetes::comes_back(&platform).boxed(),
-            ),
+    // What the breaker does is another test's matter.
+    let operator = OperatorOptions {
+        env: [
+            ("EOFFICE_BREAKER_DELAY", "200ms"),
+            ("EOFFICE_BREAKER_LIMIT", "100"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into(),
+        ..OperatorOptions::default()
+    };
+    let platform = Platform::start(options, operator).await.unwrap();
+    ground::prepare(&platform).await.unwrap();
+    let rows = row::table().unwrap();
+    assert!(rows.len() >= 60, "{} rows", rows.len());
+    let calm = calm::Calm::of(&platform, CALM).await.unwrap();
+    let put_right = put_right(&platform, &rows).await;
+    let decided = decided(&platform, &rows).await;
+    let untouched = platform
+        .all(vec![(
+            "nothing of it has touched a tenant to whom nothing was done",
+            calm.is_untouched().boxed(),
+        )])
+        .await;
+    let rest = at_rest(&platform).await;
+    put_right.and(decided).and(untouched).and(rest).unwrap();
+}
+
+/// Every row of the table.
+async fn put_right(platform: &Platform, rows: &[Row]) -> Result<()> {
+    let log = Log::default();
+    let edited = Place::of(platform, EDITED[0]).await?;
+    let mut all = Ok(());
+    for scenarios in [
+        vec![(
+            "each object of Kubernetes comes back within a second",
+            groups::objects_come_back(platform, rows, &log).boxed(),
+        )],
+        vec![
             (
                 "each right, limit, setting and password in PostgreSQL comes back",
-                postgres::comes_back(&platform).boxed(),
+                groups::databases_come_back(platform, rows, &log).boxed(),
             ),
             (
                 "each rule, policy, tag and key in the store comes back",
-                storage::comes_back(&platform).boxed(),
+                groups::buckets_come_back(platform, rows, &log).boxed(),
             ),
-        ])
+            (
+                "what would take away a tenant's memory is refused",
+                refused::at_once(&edited).boxed(),
+            ),
+        ],
+    ] {
+        all = all.and(platform.all(scenarios).await);
+    }
+    all?;
+    let told = log.into_inner()?;
+    platform
+        .all(vec![(
+            "Events, audit and metrics tell the same",
+            telling::is_the_same_everywhere(platform, &told).boxed(),
+        )])
         .await
-        .unwrap();
+}
+
+/// What is decided otherwise than to put it right, each of other tenants.
+async fn decided(platform: &Platform, rows: &[Row]) -> Result<()> {
+    let [dropped, emptied] = [
+        Place::of(platform, missing::DROPPED).await?,
+        Place::of(platform, missing::EMPTIED).await?,
+    ];
+    let fought = Place::of(platform, contest::FOUGHT).await?;
+    let asked = Place::of(platform, ground::ASKED).await?;
     platform
         .all(vec![
             (
-                "a database without its mark is left alone until it has it again",
-                postgres::without_its_mark(&platform).boxed(),
+                "what is only to be reported is left as it is",
+                report::only_reported(platform, rows).boxed(),
             ),
             (
-                "a bucket without its mark is left alone until it has it again",
-                storage::without_its_mark(&platform).boxed(),
+                "a database that is gone or another is a person's matter",
+                missing::database(&dropped).boxed(),
+            ),
+            (
+                "a bucket that is gone or another is a person's matter",
+                missing::bucket(&emptied).boxed(),
+            ),
+            (
+                "two writers do not fight for long",
+                contest::fight(&fought).boxed(),
+            ),
+            (
+                "changes are stopped and go on",
+                pause::stopped(platform, rows).boxed(),
+            ),
+            (
+                "a look that is asked for is answered",
+                pause::answered(&asked).boxed(),
+            ),
+            (
+                "nobody moves because a class was edited",
+                frozen::nobody_moves_unasked(platform).boxed(),
             ),
         ])
         .await
-        .unwrap();
-    let lost = [
-        (
-            "a database that is gone is never replaced by an empty one",
-            postgres::gone(&platform).boxed(),
-        ),
-        (
-            "nothing of it has touched a tenant to whom nothing was done",
-            calm.is_untouched(&platform).boxed(),
-        ),
-    ];
-    for scenario in lost {
-        platform.all(vec![scenario]).await.unwrap();
-    }
 }
 
-async fn prepare(platform: &Platform) -> Result<()> {
-    class(platform, "plain", |spec| {
-        spec["storage"]["retention"] = serde_json::Value::Null;
-        spec["storage"]["versioning"] = json!(true);
-    })
-    .await?;
-    let all = [EDITED, ALTERED, LOCKED, PLAIN, CALM];
-    let objects = all.map(|name| {
-        let mut object = tenant(name);
-        if name == PLAIN {
-            object["spec"]["className"] = json!("plain");
-        }
-        if name == LOCKED {
-            object["spec"]["agency"]["codes"] = json!([{"scheme": "dla", "value": "4302191"}]);
-        }
-        object
-    });
-    platform.apply(&objects).await?;
-    try_join_all(all.iter().map(|name| platform.ready(name))).await?;
+/// In the end nothing is written any more, and no secret was told.
+async fn at_rest(platform: &Platform) -> Result<()> {
+    let open = [frozen::MOVES, frozen::STAYS];
+    for scenario in [
+        (
+            "no secret is told anywhere",
+            telling::is_without_secrets(platform).boxed(),
+        ),
+        (
+            "where nothing differs nothing is written",
+            quiet::nothing_is_written(platform, &open).boxed(),
+        ),
+        (
+            "nor is it after a restart",
+            quiet::nothing_is_written_after_a_restart(platform, &open).boxed(),
+        ),
+    ] {
+        platform.all(vec![scenario]).await?;
+    }
     Ok(())
-}
-
-/// Everything of the tenant to whom nothing is done.
-struct Calm {
-    objects: BTreeMap<String, String>,
-    database: String,
-    storage: bucket::Portrait,
-}
-
-impl Calm {
-    async fn of(platform: &Platform) -> Result<Self> {
-        let mut objects = versions(platform).await?;
-        let namespace = tenant_namespace(CALM);
-        objects.retain(|key, _| {
-            !key.starts_with("Event ")
-                && (key.contains(&format!(" {namespace}/")) || key.ends_with(&format!("/{CALM}")))
-        });
-        Ok(Self {
-            objects,
-            database: postgres::Place::of(platform, CALM).await?.look().await?,
-            storage: bucket::Place::of(platform, CALM).await?.look().await?,
-        })
-    }
-
-    async fn is_untouched(&self, platform: &Platform) -> Result<()> {
-        let now = Self::of(platform).await?;
-        unchanged(&self.objects, &now.objects)?;
-        ensure!(self.database == now.database, "{}", now.database);
-        ensure!(self.storage == now.storage, "{:?}", now.storage);
-        proof::prove(&platform.sandbox, CALM).await
-    }
-}
-
-/// Whether a plane says that only a person can help, and Ready and Stalled say so too.
-fn stuck(tenant: &EOfficeTenant, plane: ConditionType, reason: Reason) -> bool {
-    let is = |kind, status: &str, reason: Reason| {
-        condition(tenant, kind)
-            .is_some_and(|it| it.status == status && it.reason == reason.as_str())
-    };
-    is(plane, "False", reason)
-        && is(ConditionType::Ready, "False", reason)
-        && is(ConditionType::Stalled, "True", reason)
 }

@@ -7,5 +7,7 @@ mod faults;
 mod ground;
 #[path = "storage_plane/life.rs"]
 mod life;
+#[path = "storage_plane/losses.rs"]
+mod losses;
 #[path = "storage_plane/walls.rs"]
 mod walls;

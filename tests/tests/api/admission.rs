@@ -35,6 +35,7 @@ pub async fn all(world: &World) {
     authority::our_labels_on_namespaces_are_the_operators(&askers).await;
     authority::acceptances_are_an_approvers(&askers).await;
     authority::finalizers_are_the_operators(&askers).await;
+    authority::batches_are_the_operators_and_decisions_an_approvers(&askers).await;
     authority::records_are_the_operators(&askers).await;
 }
 

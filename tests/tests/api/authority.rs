@@ -1,5 +1,6 @@
 //! What only the operator, approvers and platform admins may write.
 
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::admission::{Askers, namespace};
@@ -177,4 +178,69 @@ pub async fn records_are_the_operators(
         }
     })
     .await;
+}
+
+pub async fn batches_are_the_operators_and_decisions_an_approvers(
+    Askers {
+        admin,
+        officer,
+        approver,
+        operator,
+    }: &Askers,
+) {
+    let batch = json!({
+        "apiVersion": "eoffice.gdcc.go.th/v1alpha1",
+        "kind": "FleetHold",
+        "metadata": {"name": "batch-20261121.101502"},
+        "spec": {},
+    });
+    let by_operator = Handle::new(operator, &batch).await;
+    let theirs = "batches are made, written and removed by the operator only";
+    for who in [officer, approver, admin] {
+        let handle = Handle::new(who, &batch).await;
+        refused("a batch", theirs, || handle.try_create()).await;
+    }
+    by_operator.create().await.unwrap();
+    let status = |state: &str| {
+        let status = json!({"apiVersion": "eoffice.gdcc.go.th/v1alpha1", "kind": "FleetHold", "status": {"state": state}});
+        Patch::Merge(status)
+    };
+    let params = PatchParams::default();
+    by_operator
+        .api
+        .patch_status(&by_operator.name, &params, &status("Held"))
+        .await
+        .unwrap();
+    let dry_run = PatchParams::default().dry_run();
+    let decide = |decision: &str| json!({"spec": {"decision": decision}});
+    for who in [officer, approver, admin] {
+        let handle = Handle::new(who, &batch).await;
+        refused("a batch's end", theirs, || handle.try_delete()).await;
+        let forged = status("Watching");
+        refused("a batch's state", theirs, || async {
+            let written = handle.api.patch_status(&handle.name, &dry_run, &forged);
+            written.await.map(drop)
+        })
+        .await;
+    }
+    let by_officer = Handle::new(officer, &batch).await;
+    for decision in ["Resume", "Recover"] {
+        let decided = decide(decision);
+        let sentence = "only approvers and platform admins may decide about a batch";
+        refused("a decision", sentence, || by_officer.try_patch(&decided)).await;
+        for who in [approver, admin] {
+            let handle = Handle::new(who, &batch).await;
+            allowed("a decision", || handle.try_patch(&decided)).await;
+        }
+    }
+    let by_approver = Handle::new(approver, &batch).await;
+    by_approver.patch(&decide("Recover")).await.unwrap();
+    let (other, none) = (decide("Resume"), json!({"spec": {"decision": Value::Null}}));
+    for again in [other, none] {
+        refused("another decision", "a batch is decided once", || {
+            by_approver.try_patch(&again)
+        })
+        .await;
+    }
+    by_operator.delete().await.unwrap();
 }

@@ -44,7 +44,7 @@ async fn kinds_are_listed(world: &World) {
     ];
     eventually(|| async {
         let listed = world.kubectl(&list).await.unwrap_or_default();
-        let whole = listed.lines().count() == 5;
+        let whole = listed.lines().count() == eoffice_crds::crds().len();
         whole
             .then_some(())
             .ok_or_else(|| Error::Service(listed.into()))
@@ -96,7 +96,7 @@ pub async fn explanations_and_columns(world: &World) {
     let mut wide = header(&["get", "eot", "-n", "province-30", "-o", "wide"]).await;
     let mut expected = [
         &columns[..],
-        &["AGE", "PROVINCE", "USERS", "SERVER", "DRIFT"],
+        &["AGE", "PROVINCE", "USERS", "SERVER", "DRIFT", "PAUSED"],
     ]
     .concat();
     wide.sort();

@@ -3,13 +3,25 @@
 use crate::world::{OPERATOR, World};
 
 /// The operator's account: what it may, and what it must never be able to do.
-const OPERATORS: [(&str, bool); 15] = [
+const OPERATORS: [(&str, bool); 21] = [
     (
         "patch eofficetenants.eoffice.gdcc.go.th --subresource=status -A",
         true,
     ),
     ("patch databaseservers.eoffice.gdcc.go.th", true),
     ("create tenantrecords.eoffice.gdcc.go.th -A", true),
+    ("create eofficetenants.eoffice.gdcc.go.th -A", true),
+    ("create fleetholds.eoffice.gdcc.go.th", true),
+    (
+        "update fleetholds.eoffice.gdcc.go.th --subresource=status",
+        true,
+    ),
+    ("delete tenantplans.eoffice.gdcc.go.th -A", true),
+    (
+        "patch tenantplans.eoffice.gdcc.go.th --subresource=status -A",
+        true,
+    ),
+    ("create tenantplans.eoffice.gdcc.go.th -A", false),
     ("create namespaces", true),
     ("create secrets -A", true),
     ("patch ingresses.networking.k8s.io -A", true),
@@ -33,11 +45,28 @@ const OPERATORS: [(&str, bool); 15] = [
     ),
 ];
 
+/// Whoever may decide about batches, as far as RBAC is concerned.
+const DECIDERS: [(&str, bool); 5] = [
+    ("watch fleetholds.eoffice.gdcc.go.th", true),
+    ("patch fleetholds.eoffice.gdcc.go.th", true),
+    (
+        "patch fleetholds.eoffice.gdcc.go.th --subresource=status",
+        false,
+    ),
+    ("create fleetholds.eoffice.gdcc.go.th", false),
+    ("delete fleetholds.eoffice.gdcc.go.th", false),
+];
+
 /// Somebody with the built-in role in one namespace.
-const WITH_ROLE: [(&str, &str, bool); 6] = [
+const WITH_ROLE: [(&str, &str, bool); 11] = [
     ("viewer", "list eofficetenants.eoffice.gdcc.go.th", true),
     ("viewer", "get tenantrecords.eoffice.gdcc.go.th", true),
     ("viewer", "patch eofficetenants.eoffice.gdcc.go.th", false),
+    ("viewer", "watch tenantplans.eoffice.gdcc.go.th", true),
+    ("viewer", "create tenantplans.eoffice.gdcc.go.th", false),
+    ("editor", "create tenantplans.eoffice.gdcc.go.th", true),
+    ("editor", "delete tenantplans.eoffice.gdcc.go.th", true),
+    ("editor", "update tenantplans.eoffice.gdcc.go.th", false),
     ("editor", "create eofficetenants.eoffice.gdcc.go.th", true),
     (
         "editor",
@@ -67,6 +96,9 @@ pub async fn all(world: &World) {
         assert_eq!(can(world, OPERATOR, what).await, expected, "{what}");
     }
     world.apply(ROLES).await;
+    for (what, expected) in DECIDERS {
+        assert_eq!(can(world, "decider", what).await, expected, "{what}");
+    }
     for (who, what, expected) in WITH_ROLE {
         let there = format!("{what} -n province-30");
         assert_eq!(can(world, who, &there).await, expected, "{who}: {what}");
@@ -79,6 +111,12 @@ pub async fn all(world: &World) {
 }
 
 const ROLES: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: decider}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: eoffice-operator-decider}
+subjects: [{kind: User, name: decider, apiGroup: rbac.authorization.k8s.io}]
+---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {name: viewer, namespace: province-30}

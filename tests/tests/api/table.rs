@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use kube::Error;
+use kube::{Client, Error};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::world::{Handle, World};
+use crate::world::{Handle, OPERATOR, World};
 
 const GOOD: &str = include_str!("good.yaml");
 const BAD: &str = include_str!("bad.yaml");
@@ -40,21 +40,28 @@ impl Case {
         for patch in [&self.before, &self.create].into_iter().flatten() {
             merge(&mut object, patch);
         }
+        let maker = maker(world, &object).await;
         let Some(update) = &self.update else {
-            return Handle::new(&world.admin(), &object)
-                .await
-                .try_create()
-                .await;
+            return Handle::new(&maker, &object).await.try_create().await;
         };
         merge(
             &mut object,
             &json!({"metadata": {"name": format!("case-{number}")}}),
         );
-        let handle = Handle::new(&world.admin(), &object).await;
-        handle.create().await.unwrap();
-        let result = handle.try_patch(update).await;
-        handle.delete().await.unwrap();
+        let made = Handle::new(&maker, &object).await;
+        made.create().await.unwrap();
+        let changed = Handle::new(&world.admin(), &object).await;
+        let result = changed.try_patch(update).await;
+        made.delete().await.unwrap();
         result
+    }
+}
+
+/// Who makes an object: a batch is the operator's, everything else an admin's.
+async fn maker(world: &World, object: &Value) -> Client {
+    match object["kind"].as_str() {
+        Some("FleetHold") => world.client(OPERATOR, &["system:authenticated"]).await,
+        _ => world.admin(),
     }
 }
 

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use aws_sdk_iam::types::StatusType;
+use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled,
     ObjectLockRetentionMode, ObjectLockRule, Tag, Tagging, VersioningConfiguration,
 };
 use eoffice_crds::{RECORD_NAME, TenantRecord, tenant_namespace};
-use eoffice_tests::e2e::core::Counts;
-use eoffice_tests::e2e::security::{Platform, eventually};
-use eoffice_tests::proof::{self, Storage};
-use futures::future::BoxFuture;
+use eoffice_tests::e2e::security::Platform;
+use eoffice_tests::proof::Storage;
 use kube::api::Api;
+
+use crate::row::StoreDeed;
 
 const OPEN_TO_ALL: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::{bucket}/*"}]}"#;
 const EVERYTHING: &str =
@@ -34,18 +35,28 @@ pub struct Portrait {
     keys: BTreeMap<String, String>,
 }
 
+impl Portrait {
+    /// The same, whichever the keys are.
+    pub fn but_for_keys(&self) -> Self {
+        let mut portrait = self.clone();
+        portrait.keys.clear();
+        portrait
+    }
+}
+
 /// A tenant in its store.
-pub struct Place<'a> {
+pub struct Store<'a> {
     platform: &'a Platform,
     tenant: &'a str,
     s3: aws_sdk_s3::Client,
     iam: aws_sdk_iam::Client,
     /// The bucket's name.
     pub bucket: String,
-    user: String,
+    /// The user's name.
+    pub user: String,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Store<'a> {
     pub async fn of(platform: &'a Platform, tenant: &'a str) -> Result<Self> {
         let records: Api<TenantRecord> = platform.within(&tenant_namespace(tenant));
         let storage = records.get(RECORD_NAME).await?.spec.storage;
@@ -136,7 +147,7 @@ impl<'a> Place<'a> {
         Ok(storage.key.access)
     }
 
-    pub async fn put_tags(&self, tags: &BTreeMap<String, String>) -> Result<()> {
+    async fn put_tags(&self, tags: &BTreeMap<String, String>) -> Result<()> {
         let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
         let set = tags.iter().map(tag).collect::<Result<Vec<_>, _>>()?;
         let tagging = Tagging::builder().set_tag_set(Some(set)).build()?;
@@ -145,21 +156,38 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    pub async fn change_tag(&self, key: &str, value: &str) -> Result<()> {
+    /// Does it; tells the id of a key that it made.
+    pub async fn change(&self, deed: &StoreDeed) -> Result<Option<String>> {
+        match deed {
+            StoreDeed::Open => self.open_to_all().await,
+            StoreDeed::Lock(days) => self.lock_for(*days).await,
+            StoreDeed::SuspendVersioning => self.suspend_versioning().await,
+            StoreDeed::Tag(key, value) => self.put_tag(key, value).await,
+            StoreDeed::Untag(key) => self.remove_tag(key).await,
+            StoreDeed::Allow(name) => self.put_policy(name).await,
+            StoreDeed::DenyAll => self.remove_policies().await,
+            StoreDeed::CloseKey => self.close_key().await,
+            StoreDeed::AddKey => return self.add_key().await.map(Some),
+            StoreDeed::RemoveKey => self.remove_key().await,
+            StoreDeed::RemoveUser => self.remove_user().await,
+        }?;
+        Ok(None)
+    }
+
+    async fn put_tag(&self, key: &str, value: &str) -> Result<()> {
         let mut tags = self.tags().await?;
-        let old = tags.insert(key.to_owned(), value.to_owned());
-        ensure!(old.is_some(), "there is no tag {key}");
+        tags.insert(key.to_owned(), value.to_owned());
         self.put_tags(&tags).await
     }
 
-    pub async fn remove_tag(&self, key: &str) -> Result<()> {
+    async fn remove_tag(&self, key: &str) -> Result<()> {
         let mut tags = self.tags().await?;
         tags.remove(key)
             .with_context(|| format!("there is no tag {key}"))?;
         self.put_tags(&tags).await
     }
 
-    pub async fn open_to_all(&self) -> Result<()> {
+    async fn open_to_all(&self) -> Result<()> {
         let policy = OPEN_TO_ALL.replace("{bucket}", &self.bucket);
         self.s3
             .put_bucket_policy()
@@ -170,7 +198,7 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    pub async fn lock_for(&self, days: i32) -> Result<()> {
+    async fn lock_for(&self, days: i32) -> Result<()> {
         let rule = DefaultRetention::builder().mode(ObjectLockRetentionMode::Governance);
         let rule = ObjectLockRule::builder()
             .default_retention(rule.days(days).build())
@@ -184,7 +212,7 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    pub async fn suspend_versioning(&self) -> Result<()> {
+    async fn suspend_versioning(&self) -> Result<()> {
         let suspended = VersioningConfiguration::builder()
             .status(BucketVersioningStatus::Suspended)
             .build();
@@ -193,7 +221,7 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    pub async fn put_policy(&self, name: &str) -> Result<()> {
+    async fn put_policy(&self, name: &str) -> Result<()> {
         let put = self
             .iam
             .put_user_policy()
@@ -203,7 +231,7 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    pub async fn remove_policies(&self) -> Result<()> {
+    async fn remove_policies(&self) -> Result<()> {
         let names = self
             .iam
             .list_user_policies()
@@ -217,23 +245,20 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    pub async fn close_key(&self) -> Result<()> {
+    async fn close_key(&self) -> Result<()> {
         let update = self.iam.update_access_key().user_name(&self.user);
         let update = update.access_key_id(self.current_key().await?);
         update.status(StatusType::Inactive).send().await?;
         Ok(())
     }
 
-    pub async fn add_key(&self) -> Result<()> {
-        self.iam
-            .create_access_key()
-            .user_name(&self.user)
-            .send()
-            .await?;
-        Ok(())
+    async fn add_key(&self) -> Result<String> {
+        let create = self.iam.create_access_key().user_name(&self.user);
+        let made = create.send().await?.access_key;
+        Ok(made.context("no key came back")?.access_key_id)
     }
 
-    pub async fn remove_key(&self) -> Result<()> {
+    async fn remove_key(&self) -> Result<()> {
         let delete = self.iam.delete_access_key().user_name(&self.user);
         delete
             .access_key_id(self.current_key().await?)
@@ -242,50 +267,61 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    pub async fn remove_user(&self) -> Result<()> {
+    async fn remove_user(&self) -> Result<()> {
         self.remove_policies().await?;
         self.remove_key().await?;
         self.iam.delete_user().user_name(&self.user).send().await?;
         Ok(())
     }
 
-    /// How often the operator has changed anything in a store.
-    pub async fn changes(&self) -> Result<f64> {
-        let changes = Counts::of(&self.platform.operator).await?.changes();
-        let stores =
-            |(what, _): &(&String, &f64)| what.starts_with("S3 ") || what.starts_with("Iam ");
-        Ok(changes.iter().filter(stores).map(|(_, count)| count).sum())
+    /// Gives it the tags that it had; when the rule of its lock was set stays as it is.
+    pub async fn put_back_tags(&self, sound: &Portrait) -> Result<()> {
+        let mut tags = self.tags().await?;
+        tags.retain(|key, _| key == SINCE);
+        tags.extend(sound.tags.clone());
+        self.put_tags(&tags).await
     }
 
-    /// Does it, and waits until it is undone by a change of the operator's.
-    pub async fn undone(&self, damage: BoxFuture<'_, Result<()>>) -> Result<()> {
-        let (sound, before) = (self.look().await?, self.changes().await?);
-        damage.await?;
-        eventually("all is as it was", || async {
-            let now = self.look().await?;
-            ensure!(now == sound, "it was\n{sound:?}\nand is\n{now:?}");
-            ensure!(self.changes().await? > before, "nothing was changed");
-            Ok(())
-        })
-        .await
+    pub async fn exists(&self) -> Result<bool> {
+        let found = self.s3.list_buckets().send().await?;
+        Ok(found
+            .buckets()
+            .iter()
+            .any(|it| it.name() == Some(&self.bucket)))
     }
 
-    /// Does it, and waits until a new key has taken the place of the old one.
-    pub async fn replaced(&self, damage: BoxFuture<'_, Result<()>>) -> Result<()> {
-        let mut sound = self.look().await?;
-        let old = self.current_key().await?;
-        damage.await?;
-        sound.keys.remove(&old);
-        eventually("it has a new key that works", || async {
-            let storage = Storage::read(&self.platform.sandbox.admin(), self.tenant).await?;
-            ensure!(storage.key.access != old, "it is the old key");
-            proof::s3(&storage).await?;
-            let mut sound = sound.clone();
-            sound.keys.insert(storage.key.access, "Active".to_owned());
-            let now = self.look().await?;
-            ensure!(now == sound, "it was\n{sound:?}\nand is\n{now:?}");
-            Ok(())
-        })
-        .await
+    /// Removes it with all that is in it.
+    pub async fn remove_bucket(&self) -> Result<()> {
+        let all = self
+            .s3
+            .list_object_versions()
+            .bucket(&self.bucket)
+            .send()
+            .await?;
+        let versions = all.versions().iter().map(|it| (it.key(), it.version_id()));
+        let markers = all
+            .delete_markers()
+            .iter()
+            .map(|it| (it.key(), it.version_id()));
+        for (key, version) in versions.chain(markers) {
+            let delete = self.s3.delete_object().bucket(&self.bucket);
+            delete
+                .set_key(key.map(Into::into))
+                .set_version_id(version.map(Into::into))
+                .send()
+                .await?;
+        }
+        self.s3.delete_bucket().bucket(&self.bucket).send().await?;
+        Ok(())
+    }
+
+    /// Makes it again, as one does who knows of no mark, with one object in it.
+    pub async fn make_bucket(&self, key: &str, text: &'static str) -> Result<()> {
+        self.s3.create_bucket().bucket(&self.bucket).send().await?;
+        let put = self.s3.put_object().bucket(&self.bucket).key(key);
+        put.body(ByteStream::from_static(text.as_bytes()))
+            .send()
+            .await?;
+        Ok(())
     }
 }

@@ -2,9 +2,10 @@
 
 use eoffice_crds::TenantRecordSpec;
 use eoffice_operator::effect::{Access as Kind, Effects, Fault, Site, Verdict};
-use eoffice_operator::identity::{BackendNames, Claim, InstallationId, fingerprint};
+use eoffice_operator::identity::{BackendNames, Claim, InstallationId, Mark, fingerprint};
 use eoffice_operator::postgres::{
-    Access, Credential, Desired, Server, ServerAddress, TenantLogin, canary_name, desired, visit,
+    Access, Credential, Desired, Server, ServerAddress, TenantLogin, canary_name, desired, observe,
+    visit,
 };
 use eoffice_tests::backends::bootstrap_sql;
 use eoffice_tests::parts::postgres::{OPERATOR, Postgres, PostgresOptions};
@@ -200,12 +201,25 @@ impl Tenant {
     }
 
     pub fn desired(&self, access: Access) -> Desired {
+        self.wanted(None, access)
+    }
+
+    /// With a bucket whose mark names this database.
+    pub fn beside(&self, oid: Option<u32>) -> Desired {
+        let mark = Mark {
+            twin: oid.map(|oid| oid.to_string()),
+            ..self.open().mark
+        };
+        self.wanted(Some(&mark), Access::Open)
+    }
+
+    fn wanted(&self, bucket: Option<&Mark>, access: Access) -> Desired {
         desired(
             &self.record,
             5,
             &self.credential.login,
             self.credential.verifier(),
-            None,
+            bucket,
             access,
         )
         .unwrap()
@@ -213,6 +227,18 @@ impl Tenant {
 
     pub fn open(&self) -> Desired {
         self.desired(Access::Open)
+    }
+
+    /// Database, role and login.
+    pub fn names(&self) -> (&str, &str, &str) {
+        let names = &self.record.database;
+        (&names.name, &names.role, &names.login)
+    }
+
+    /// Writes the identity of its database into its record.
+    pub async fn remember(&mut self, bed: &Bed) {
+        let found = observe(&bed.server, &bed.effects, &self.open()).await;
+        self.record.database.oid = Some(found.unwrap().database.unwrap().oid.into());
     }
 }
 

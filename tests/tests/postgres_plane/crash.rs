@@ -17,11 +17,11 @@ async fn settle(bed: &Bed, desired: &Desired) -> Observed {
     let server = Server::new(bed.address()).unwrap();
     // What the dead one asked last may still be under way.
     for _ in 0..50 {
-        if let Ok(settled) = converge(&server, &bed.effects, desired).await {
+        if let Ok(settled) = converge(&server, &bed.effects, desired, &()).await {
             return settled.observed;
         }
     }
-    converge(&server, &bed.effects, desired)
+    converge(&server, &bed.effects, desired, &())
         .await
         .unwrap()
         .observed
@@ -46,7 +46,7 @@ async fn dying_at_any_change_of_the_making_leads_to_the_same_end() {
     let bed = Bed::prepared().await;
     let model = Tenant::new("model");
     let (effects, counter) = door(None);
-    let made = converge(&bed.server, &effects, &model.open())
+    let made = converge(&bed.server, &effects, &model.open(), &())
         .await
         .unwrap();
     let expected = alike(&made.observed, &model);
@@ -61,7 +61,7 @@ async fn dying_at_any_change_of_the_making_leads_to_the_same_end() {
             let (effects, _) = door(Some((at, verdict)));
             let dying = Server::new(bed.address()).unwrap();
             let outcome =
-                tokio::time::timeout(DEATH, converge(&dying, &effects, &tenant.open())).await;
+                tokio::time::timeout(DEATH, converge(&dying, &effects, &tenant.open(), &())).await;
             if !matches!(verdict, Verdict::Twice) {
                 assert!(!matches!(outcome, Ok(Ok(_))), "{verdict:?} at {at}");
             }
@@ -94,23 +94,23 @@ async fn dying_at_any_change_of_the_removal_leaves_nothing_in_the_end() {
         let mut finished = false;
         for verdict in VERDICTS {
             let mut tenant = Tenant::new(&format!("{verdict:?}-{at}"));
-            let made = converge(&bed.server, &bed.effects, &tenant.open())
+            let made = converge(&bed.server, &bed.effects, &tenant.open(), &())
                 .await
                 .unwrap();
             tenant.record.database.oid = Some(made.observed.database.unwrap().oid.into());
             let (effects, counter) = door(Some((at, verdict)));
             let dying = Server::new(bed.address()).unwrap();
             let wanted = tenant.open();
-            let outcome = remove(&dying, &effects, &wanted);
+            let outcome = remove(&dying, &effects, &wanted, &());
             let _ = tokio::time::timeout(DEATH, outcome).await;
             finished = counter.changes() <= at;
 
-            let mut last = remove(&bed.server, &bed.effects, &tenant.open()).await;
+            let mut last = remove(&bed.server, &bed.effects, &tenant.open(), &()).await;
             for _ in 0..50 {
                 if last.is_ok() {
                     break;
                 }
-                last = remove(&bed.server, &bed.effects, &tenant.open()).await;
+                last = remove(&bed.server, &bed.effects, &tenant.open(), &()).await;
             }
             let left = last.unwrap().observed;
             assert_eq!(left.database, None, "{verdict:?} at {at}");
@@ -128,7 +128,7 @@ async fn dying_at_any_change_of_the_removal_leaves_nothing_in_the_end() {
 async fn an_interrupted_drop_is_finished_only_by_a_drop() {
     let bed = Bed::prepared().await;
     let mut tenant = Tenant::new("half");
-    let made = converge(&bed.server, &bed.effects, &tenant.open())
+    let made = converge(&bed.server, &bed.effects, &tenant.open(), &())
         .await
         .unwrap();
     tenant.record.database.oid = Some(made.observed.database.unwrap().oid.into());
@@ -137,11 +137,11 @@ async fn an_interrupted_drop_is_finished_only_by_a_drop() {
         "UPDATE pg_database SET datconnlimit = -2 WHERE datname = '{name}'"
     ))
     .await;
-    let problem = converge(&bed.server, &bed.effects, &tenant.open())
+    let problem = converge(&bed.server, &bed.effects, &tenant.open(), &())
         .await
         .unwrap_err();
     assert!(problem.message.contains("interrupted"), "{problem}");
-    remove(&bed.server, &bed.effects, &tenant.open())
+    remove(&bed.server, &bed.effects, &tenant.open(), &())
         .await
         .unwrap();
     let seen = audit(&bed.server, &bed.effects).await.unwrap();

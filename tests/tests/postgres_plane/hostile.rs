@@ -9,7 +9,7 @@ async fn a_tenant_cannot_forge_loosen_drop_or_leave() {
     let bed = Bed::prepared().await;
     let (tenant, neighbour) = (Tenant::new("hostile"), Tenant::new("neighbour"));
     for one in [&tenant, &neighbour] {
-        converge(&bed.server, &bed.effects, &one.open())
+        converge(&bed.server, &bed.effects, &one.open(), &())
             .await
             .unwrap();
     }
@@ -89,7 +89,7 @@ async fn a_trojan_gains_nothing_when_the_operator_passes_by() {
     let bed = Bed::prepared().await;
     let (tenant, neighbour) = (Tenant::new("hostile"), Tenant::new("neighbour"));
     for one in [&tenant, &neighbour] {
-        converge(&bed.server, &bed.effects, &one.open())
+        converge(&bed.server, &bed.effects, &one.open(), &())
             .await
             .unwrap();
     }
@@ -133,7 +133,7 @@ async fn a_trojan_gains_nothing_when_the_operator_passes_by() {
     let caught = "SELECT count(*) FROM public.caught";
     let count = async || -> i64 { superuser.query_one(caught, &[]).await.unwrap().get(0) };
     assert_eq!(count().await, 1);
-    let healed = converge(&bed.server, &bed.effects, &neighbour.open())
+    let healed = converge(&bed.server, &bed.effects, &neighbour.open(), &())
         .await
         .unwrap();
     assert_eq!(healed.done.len(), 1, "{:?}", healed.done);
@@ -145,7 +145,7 @@ async fn a_trojan_gains_nothing_when_the_operator_passes_by() {
         own.name, own.role
     ))
     .await;
-    let done = converge(&bed.server, &bed.effects, &tenant.open())
+    let done = converge(&bed.server, &bed.effects, &tenant.open(), &())
         .await
         .unwrap()
         .done;
@@ -160,14 +160,14 @@ async fn a_trojan_gains_nothing_when_the_operator_passes_by() {
         ))
         .await
         .unwrap();
-    let done = converge(&bed.server, &bed.effects, &tenant.open())
+    let done = converge(&bed.server, &bed.effects, &tenant.open(), &())
         .await
         .unwrap()
         .done;
-    assert!(done.iter().any(|step| step.starts_with("give schema")));
+    assert!(done.iter().any(|d| d.field == "schema public"));
     assert_eq!(count().await, 1, "the operator was caught");
-    let neighbours = converge(&bed.server, &bed.effects, &neighbour.open())
+    let neighbours = converge(&bed.server, &bed.effects, &neighbour.open(), &())
         .await
         .unwrap();
-    assert_eq!(neighbours.done, Vec::<String>::new());
+    assert_eq!(neighbours.done, []);
 }

@@ -12,13 +12,13 @@ async fn a_tenant_is_made_proved_closed_opened_and_removed() {
     let mut tenant = Tenant::new("town-pak-chong-3021");
     let login = bed.login(&tenant);
 
-    let made = converge(&bed.server, &bed.effects, &tenant.open())
+    let made = converge(&bed.server, &bed.effects, &tenant.open(), &())
         .await
         .unwrap();
     assert_eq!(made.done.len(), 10, "{:?}", made.done);
     tenant.record.database.oid = Some(made.observed.database.unwrap().oid.into());
     tenant.record.storage.bucket_identity = Some("b1".into());
-    converge(&bed.server, &bed.effects, &tenant.open())
+    converge(&bed.server, &bed.effects, &tenant.open(), &())
         .await
         .unwrap();
     assert_eq!(verify(&bed.effects, &login, &canary()).await, Proof::Passed);
@@ -32,7 +32,7 @@ async fn a_tenant_is_made_proved_closed_opened_and_removed() {
     let seen = audit(&bed.server, &effects).await.unwrap();
     let steps = plan(&tenant.open(), &seen.observed(&tenant.open())).unwrap();
     assert_eq!(steps, []);
-    converge(&bed.server, &effects, &tenant.open())
+    converge(&bed.server, &effects, &tenant.open(), &())
         .await
         .unwrap();
     assert_eq!(counter.changes(), 0);
@@ -60,9 +60,14 @@ async fn a_tenant_is_made_proved_closed_opened_and_removed() {
     assert_eq!(owner.get::<_, String>(0), tenant.record.database.role);
 
     // Closed: sessions end, the login is refused, the data stays.
-    converge(&bed.server, &bed.effects, &tenant.desired(Access::Closed))
-        .await
-        .unwrap();
+    converge(
+        &bed.server,
+        &bed.effects,
+        &tenant.desired(Access::Closed),
+        &(),
+    )
+    .await
+    .unwrap();
     assert!(session.simple_query("SELECT 1").await.is_err());
     assert_eq!(
         code(&bed.enter(&tenant, &database).await.unwrap_err()),
@@ -76,9 +81,14 @@ async fn a_tenant_is_made_proved_closed_opened_and_removed() {
 
     // Retained, found again by its mark, and open again for a tenant of another UID.
     tenant.record.state = RecordState::Retained;
-    converge(&bed.server, &bed.effects, &tenant.desired(Access::Closed))
-        .await
-        .unwrap();
+    converge(
+        &bed.server,
+        &bed.effects,
+        &tenant.desired(Access::Closed),
+        &(),
+    )
+    .await
+    .unwrap();
     let seen = audit(&bed.server, &bed.effects).await.unwrap();
     assert_eq!(seen.counts(&installation()).retained, 1);
     let ours = installation();
@@ -88,7 +98,7 @@ async fn a_tenant_is_made_proved_closed_opened_and_removed() {
     assert_eq!(found[0].1.twin.as_deref(), Some("b1"));
     tenant.record.state = RecordState::Live;
     tenant.record.tenant.uid = "uid-2".into();
-    converge(&bed.server, &bed.effects, &tenant.open())
+    converge(&bed.server, &bed.effects, &tenant.open(), &())
         .await
         .unwrap();
     let session = bed.enter(&tenant, &database).await.unwrap();
@@ -99,7 +109,7 @@ async fn a_tenant_is_made_proved_closed_opened_and_removed() {
     assert_eq!(kept.get::<_, String>(0), "kept");
 
     // Removed, with a session in it, and nothing is left.
-    remove(&bed.server, &bed.effects, &tenant.open())
+    remove(&bed.server, &bed.effects, &tenant.open(), &())
         .await
         .unwrap();
     let seen = audit(&bed.server, &bed.effects).await.unwrap();
@@ -118,7 +128,7 @@ async fn a_tenant_is_made_proved_closed_opened_and_removed() {
 async fn a_proof_says_what_it_cannot_know() {
     let bed = Bed::prepared().await;
     let tenant = Tenant::new("somebody");
-    converge(&bed.server, &bed.effects, &tenant.open())
+    converge(&bed.server, &bed.effects, &tenant.open(), &())
         .await
         .unwrap();
     let login = bed.login(&tenant);

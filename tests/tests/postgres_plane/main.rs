@@ -4,7 +4,9 @@
 mod bed;
 mod crash;
 mod drift;
+mod gate;
 mod hostile;
 mod life;
+mod lost;
 mod server;
 mod strangers;

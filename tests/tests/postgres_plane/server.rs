@@ -1,9 +1,9 @@
 //! A server is used only while it is the one we know, prepared, and ours.
 
-use crate::bed::{Bed, canary, claim, door};
+use crate::bed::{Bed, Tenant, canary, claim, code, door};
 use eoffice_crds::Reason;
 use eoffice_operator::identity::Claim;
-use eoffice_operator::postgres::{Server, ServerAddress, visit};
+use eoffice_operator::postgres::{Server, ServerAddress, converge, visit};
 use eoffice_tests::backends::bootstrap_sql;
 use eoffice_tests::parts::postgres::SUPERUSER;
 use eoffice_tests::pki::Authority;
@@ -199,4 +199,50 @@ async fn the_canary_comes_back_as_it_should_be() {
         .await
         .unwrap_err();
     assert_eq!(problem.reason, Reason::ForeignObject, "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_fingerprinted_only_for_its_operator_and_only_under_its_mark() {
+    let bed = Bed::prepared().await;
+    let tenant = Tenant::new("somebody");
+    converge(&bed.server, &bed.effects, &tenant.open(), &())
+        .await
+        .unwrap();
+    let (_, r, l) = tenant.names();
+    let mark = tenant.open().mark.to_comment();
+    // Each misses one thing: the mark, the operator's administration, the prefix, the want of a privilege.
+    bed.sql(&format!(
+        "SET ROLE eoffice_operator;
+         CREATE ROLE eo_unmarked PASSWORD 'x'; CREATE ROLE unprefixed PASSWORD 'x'; RESET ROLE;
+         CREATE ROLE eo_anothers PASSWORD 'x'; COMMENT ON ROLE eo_anothers IS '{mark}';
+         COMMENT ON ROLE unprefixed IS '{mark}'; ALTER ROLE {r} CREATEDB PASSWORD 'x'"
+    ))
+    .await;
+    let password = bed.postgres.operator_password();
+    let operator = bed
+        .postgres
+        .connect_as("eoffice_operator", password, "postgres")
+        .await
+        .unwrap();
+    let answers = async |among: &str| -> Vec<(String, String)> {
+        let sql = format!(
+            "SELECT role::pg_catalog.regrole::text, fingerprint FROM eoffice.password_fingerprints({among})"
+        );
+        let rows = operator.query(&sql, &[]).await.unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    };
+    let own = [(l.to_owned(), tenant.credential.fingerprint())];
+    assert_eq!(answers("").await, own);
+    assert_eq!(answers(&format!("'{{{l}, eo_anothers}}'")).await, own);
+    assert_eq!(answers("'{eo_unmarked}'").await, []);
+    // The superuser's own: he administers nothing of it.
+    let count = "SELECT count(*)::text FROM eoffice.password_fingerprints()";
+    assert_eq!(bed.ask(count).await.as_deref(), Some("0"));
+    let error = operator
+        .batch_execute(&format!(
+            "SET ROLE {r}; SELECT * FROM eoffice.password_fingerprints()"
+        ))
+        .await
+        .unwrap_err();
+    assert_eq!(code(&error), "42501");
 }

@@ -2,8 +2,7 @@
 
 use crate::bed::{Bed, Tenant, door};
 use eoffice_crds::Reason;
-use eoffice_operator::identity::Mark;
-use eoffice_operator::postgres::{Access, converge, desired, remove};
+use eoffice_operator::postgres::{Access, converge, remove};
 
 const STATE: &str = "SELECT (SELECT json_agg(d ORDER BY d.oid) FROM pg_database d)::text
     || (SELECT json_agg(r ORDER BY r.oid) FROM pg_authid r)::text
@@ -45,9 +44,9 @@ async fn a_foreign_object_under_the_expected_name_is_untouched() {
         let before = bed.ask(STATE).await;
         let (effects, counter) = door(None);
         for outcome in [
-            converge(&bed.server, &effects, &tenant.open()).await,
-            converge(&bed.server, &effects, &tenant.desired(Access::Closed)).await,
-            remove(&bed.server, &effects, &tenant.open()).await,
+            converge(&bed.server, &effects, &tenant.open(), &()).await,
+            converge(&bed.server, &effects, &tenant.desired(Access::Closed), &()).await,
+            remove(&bed.server, &effects, &tenant.open(), &()).await,
         ] {
             let problem = outcome.unwrap_err();
             assert_eq!(problem.reason, Reason::ForeignObject, "{make:?}: {problem}");
@@ -56,7 +55,7 @@ async fn a_foreign_object_under_the_expected_name_is_untouched() {
         assert_eq!(bed.ask(STATE).await, before, "{make:?}");
         bed.sql(&undo).await;
     }
-    converge(&bed.server, &bed.effects, &tenant.open())
+    converge(&bed.server, &bed.effects, &tenant.open(), &())
         .await
         .unwrap();
 }
@@ -65,13 +64,13 @@ async fn a_foreign_object_under_the_expected_name_is_untouched() {
 async fn another_agencys_database_is_refused_and_untouched() {
     let bed = Bed::prepared().await;
     let first = Tenant::new("somebody");
-    converge(&bed.server, &bed.effects, &first.open())
+    converge(&bed.server, &bed.effects, &first.open(), &())
         .await
         .unwrap();
     let mut second = Tenant::new("somebody");
     second.record.fingerprint = "of-another-province".into();
     let before = bed.ask(STATE).await;
-    let problem = converge(&bed.server, &bed.effects, &second.open())
+    let problem = converge(&bed.server, &bed.effects, &second.open(), &())
         .await
         .unwrap_err();
     assert_eq!(problem.reason, Reason::ForeignObject);
@@ -82,23 +81,15 @@ async fn another_agencys_database_is_refused_and_untouched() {
 async fn lost_or_replaced_data_is_never_made_anew() {
     let bed = Bed::prepared().await;
     let mut tenant = Tenant::new("somebody");
-    let made = converge(&bed.server, &bed.effects, &tenant.open())
+    let made = converge(&bed.server, &bed.effects, &tenant.open(), &())
         .await
         .unwrap();
     let oid = made.observed.database.unwrap().oid;
     let name = tenant.record.database.name.clone();
-    let refused = async |tenant: &Tenant, bucket: Option<&Mark>| {
+    let refused = async |tenant: &Tenant, bucket: Option<u32>| {
         let before = bed.ask(STATE).await;
-        let wanted = desired(
-            &tenant.record,
-            5,
-            &tenant.credential.login,
-            tenant.credential.verifier(),
-            bucket,
-            Access::Open,
-        )
-        .unwrap();
-        let problem = converge(&bed.server, &bed.effects, &wanted)
+        let wanted = tenant.beside(bucket);
+        let problem = converge(&bed.server, &bed.effects, &wanted, &())
             .await
             .unwrap_err();
         assert_eq!(problem.reason, Reason::DataMissing, "{problem}");
@@ -113,9 +104,5 @@ async fn lost_or_replaced_data_is_never_made_anew() {
     assert!(refused(&tenant, None).await.contains("gone"));
     // Without the record's word, the bucket's mark still witnesses it.
     tenant.record.database.oid = None;
-    let bucket = Mark {
-        twin: Some(oid.to_string()),
-        ..tenant.open().mark
-    };
-    assert!(refused(&tenant, Some(&bucket)).await.contains("bucket"));
+    assert!(refused(&tenant, Some(oid)).await.contains("bucket"));
 }

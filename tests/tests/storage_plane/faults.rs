@@ -1,10 +1,12 @@
 //! Failures, lost replies, deaths, drift and absent backends.
 
 use super::ground::{AtCall, Tenant, World, claim, door, random, versions};
+use super::losses::put_tags;
 use aws_sdk_iam::types::StatusType;
 use aws_sdk_s3::types::{ObjectLockConfiguration, ObjectLockEnabled, Tag, Tagging};
 use eoffice_crds::{AgencyCode, CodeScheme, Reason};
 use eoffice_operator::effect::Verdict;
+use eoffice_operator::objectstore::plan::{is_renewal, plan};
 use eoffice_operator::objectstore::{Store, observe, store};
 use eoffice_operator::proof::Proof;
 
@@ -125,7 +127,7 @@ async fn what_is_changed_by_hand_comes_back() {
     let stray = stray.access_key.unwrap().access_key_id;
     for expected in [
         format!("remove the policy of bucket {bucket}"),
-        format!("set retention of bucket {bucket} to Governance, 3650 days"),
+        format!("set retention of bucket {bucket} to Governance 3650 days"),
         format!("write the tags of bucket {bucket}"),
         format!("write the policy of user {user}"),
         format!("remove policy more of user {user}"),
@@ -147,6 +149,42 @@ async fn what_is_changed_by_hand_comes_back() {
     tenant.settle(&world).await;
     assert_ne!(tenant.key().access_key_id, key);
     assert_eq!(tenant.verify(&world).await, Proof::Passed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_is_renewed_whatever_fails() {
+    const SINCE: &str = "eoffice-retention-since";
+    let world = World::start().await;
+    let mut tenant = Tenant::new("town-pak-chong-3021", true);
+    tenant.settle(&world).await;
+    let bucket = tenant.bucket().to_owned();
+    let tags = async |tenant: &Tenant| tenant.observe(&world).await.bucket.unwrap().tags;
+    let mut old = tags(&tenant).await;
+    old.insert(SINCE.into(), "1".into());
+    old.insert("cost-centre".into(), "7".into());
+    for verdict in [Verdict::FailBefore, Verdict::FailAfter, Verdict::Twice] {
+        let mut number = 0;
+        loop {
+            put_tags(&world, &bucket, &old).await;
+            let observed = tenant.observe(&world).await;
+            let changes = plan(&tenant.desired(&world), &observed).unwrap();
+            assert_eq!(changes.len(), 1);
+            assert!(is_renewal(&changes[0].differences[0]));
+            let fault = AtCall::new(number, verdict);
+            let effects = door().with_fault(fault.clone());
+            drop(tenant.pass(&world, &effects).await);
+            tenant.pass(&world, &door()).await.unwrap();
+            assert_eq!(tenant.pass(&world, &door()).await.unwrap(), []);
+            let mut now = tags(&tenant).await;
+            assert_ne!(now.insert(SINCE.into(), "1".into()).as_deref(), Some("1"));
+            assert_eq!(now, old, "{verdict:?} {number}");
+            if fault.seen() <= number {
+                break;
+            }
+            number += 1;
+        }
+        assert!(number >= 10, "only {number} calls were met");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

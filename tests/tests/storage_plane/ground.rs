@@ -10,10 +10,10 @@ use eoffice_operator::identity::{BackendNames, Claim, fingerprint};
 use eoffice_operator::objectstore::apply::{Outcome, apply};
 use eoffice_operator::objectstore::desired::{Access, Circumstances, Desired, desired};
 use eoffice_operator::objectstore::observe::{self, Observed};
-use eoffice_operator::objectstore::plan::plan;
+use eoffice_operator::objectstore::plan::{plan, plan_close};
 use eoffice_operator::objectstore::verify::{Subject, verify};
 use eoffice_operator::objectstore::{Key, Step, Store, StoreAddress, store};
-use eoffice_operator::plan::Problem;
+use eoffice_operator::plan::{Problem, closed_at_least};
 use eoffice_operator::proof::Proof;
 use eoffice_tests::parts::object_store::{self, ObjectStore, REGION};
 use eoffice_tests::{Ground, Progress};
@@ -184,11 +184,17 @@ impl Tenant {
     pub async fn pass(&mut self, world: &World, effects: &Effects) -> Result<Vec<Step>, Problem> {
         let (bucket, user) = (self.bucket().to_owned(), self.user().to_owned());
         let observed = observe::tenant(&world.store, effects, &bucket, &user).await?;
-        let steps = plan(&self.desired(world), &observed)?;
+        let desired = self.desired(world);
+        let close = || plan_close(&desired, &observed);
+        let (changes, problem) = closed_at_least(plan(&desired, &observed), close);
+        let steps: Vec<_> = changes.into_iter().map(|change| change.step).collect();
         for step in &steps {
             if let Outcome::Key(key) = apply(&world.store, effects, step).await? {
                 self.secret = Some(key);
             }
+        }
+        if let Some(problem) = problem {
+            return Err(problem);
         }
         let observed = observe::tenant(&world.store, effects, &bucket, &user).await?;
         let identity = observed.bucket.and_then(|b| b.identity().map(Into::into));

@@ -109,7 +109,8 @@ async fn dropping_destroys_everything_of_one_tenant_alone() {
         .unwrap();
 
     let observed = tenant.observe(&world).await;
-    let steps = plan_drop(&tenant.desired(&world), &observed).unwrap();
+    let changes = plan_drop(&tenant.desired(&world), &observed).unwrap();
+    let steps: Vec<_> = changes.into_iter().map(|change| change.step).collect();
     // The bucket becomes another's between the plan and the act.
     let s3 = world.part.admin();
     s3.delete_bucket_tagging()

@@ -10,7 +10,7 @@ use aws_sdk_s3::types::{
 };
 use eoffice_crds::Reason;
 use eoffice_operator::objectstore::apply::apply;
-use eoffice_operator::objectstore::plan::plan_drop;
+use eoffice_operator::objectstore::plan::{plan, plan_drop};
 use eoffice_operator::objectstore::store;
 use eoffice_operator::objectstore::verify::{Subject, verify};
 use eoffice_operator::proof::Proof;
@@ -306,8 +306,7 @@ async fn a_foreign_bucket_or_user_is_left_untouched() {
     // It appears after we had looked.
     let mut late = Tenant::new("bucket-taken-late", false);
     let observed = late.observe(&world).await;
-    let steps =
-        eoffice_operator::objectstore::plan::plan(&late.desired(&world), &observed).unwrap();
+    let changes = plan(&late.desired(&world), &observed).unwrap();
     s3.create_bucket()
         .bucket(late.bucket())
         .send()
@@ -318,7 +317,8 @@ async fn a_foreign_bucket_or_user_is_left_untouched() {
         .send()
         .await
         .unwrap();
-    for step in &steps[..2] {
+    for change in &changes[..2] {
+        let step = &change.step;
         let problem = apply(&world.store, &door(), step).await.unwrap_err();
         assert_eq!(problem.reason, Reason::ForeignObject, "{step}");
     }
