@@ -4,6 +4,7 @@
 //! A demo is owned by one process: this one, or with `--detach` a keeper that outlives it. All other processes die with
 //! their owner, so nothing is ever left behind.
 
+mod drift;
 mod evidence;
 mod guide;
 mod keeper;

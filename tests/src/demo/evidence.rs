@@ -15,12 +15,14 @@ use crate::sandbox::Sandbox;
 const AT_ONCE: usize = 8;
 
 /// How often each thing was proved.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Evidence {
     databases: usize,
     buckets: usize,
     hosts: usize,
     refusals: usize,
+    /// What was changed by hand and put right, line by line.
+    pub(super) repairs: Vec<String>,
 }
 
 impl fmt::Display for Evidence {
@@ -46,6 +48,15 @@ impl fmt::Display for Evidence {
         write!(f, "Proved by use, from outside the operator:")?;
         for (count, what) in rows {
             write!(f, "\n  {count:>3} {what}")?;
+        }
+        if !self.repairs.is_empty() {
+            write!(
+                f,
+                "\nChanged by hand and put right, as status.drift tells it:"
+            )?;
+        }
+        for repair in &self.repairs {
+            write!(f, "\n    {repair}")?;
         }
         Ok(())
     }
@@ -97,6 +108,7 @@ pub(super) async fn gather(
         buckets: credentials.len(),
         hosts: hosts.iter().map(|(_, hosts)| hosts.len()).sum(),
         refusals: neighbours.len(),
+        repairs: Vec::new(),
     };
     task.done("all held");
     Ok(evidence)

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow};
 use serde_json::{Value, json};
 
+use super::drift;
 use super::evidence::{self, Evidence};
 use super::guide;
 use super::phases::Phases;
@@ -108,7 +109,11 @@ async fn perform(
 
     let task = progress.task("operator");
     task.step("starting it with the token of the chart's ServiceAccount");
-    let operator = sandbox.start_operator(OperatorOptions::default()).await?;
+    let options = OperatorOptions {
+        args: drift::LOOKS.iter().map(ToString::to_string).collect(),
+        ..OperatorOptions::default()
+    };
+    let operator = sandbox.start_operator(options).await?;
     task.done("ready");
     let exports = guide::exports(sandbox, &operator);
     let running = parts(sandbox, &operator);
@@ -132,12 +137,15 @@ async fn perform(
     all.done(format_args!("all {} are Ready", names.len()));
     phases.end("tenants");
 
-    let evidence = evidence::gather(sandbox, &names, progress).await?;
+    let mut evidence = evidence::gather(sandbox, &names, progress).await?;
     let last = names.last().context("examples/korat has no tenant")?;
     let last = proof::find(&sandbox.admin(), last).await?;
     let host = proof::hosts(&last)?.remove(0);
     claim.update(|state| state.proved = true)?;
     phases.end("proof");
+
+    evidence.repairs = drift::make(sandbox, &last, progress).await?;
+    phases.end("drift");
     Ok((operator, evidence, host))
 }
 
