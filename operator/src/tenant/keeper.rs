@@ -192,19 +192,12 @@ impl<'a> Keeper<'a> {
             note.difference.object == difference.object && note.difference.field == difference.field
         };
         let known = |known: &Drift| {
-            known.plane == self.plane
-                && known.object == difference.object
-                && known.field == difference.field
+            self.is_of(known, difference)
                 && known.observed == difference.before
                 && known.expected == difference.after
                 && drift::is_recent(known, now)
         };
         self.lock().iter().any(noted) || self.known.iter().any(known)
-    }
-
-    /// Why it differs.
-    pub fn cause(&self) -> Cause {
-        self.cause
     }
 
     /// What became of each difference.
@@ -222,12 +215,17 @@ impl<'a> Keeper<'a> {
 
     fn is_reported(&self, difference: &Difference) -> bool {
         self.reports
-            && self.known.iter().any(|known| {
-                known.plane == self.plane
-                    && known.object == difference.object
-                    && known.field == difference.field
-                    && known.action == DriftAction::Reported
-            })
+            && self
+                .known
+                .iter()
+                .any(|known| self.is_of(known, difference) && known.action == DriftAction::Reported)
+    }
+
+    /// Whether what was told of before is about the same thing.
+    fn is_of(&self, known: &Drift, difference: &Difference) -> bool {
+        known.plane == self.plane
+            && known.object == difference.object
+            && known.field == difference.field
     }
 
     fn cause_of(&self, difference: &Difference) -> Cause {
@@ -270,9 +268,7 @@ impl<'a> Keeper<'a> {
     fn tell(&self, difference: &Difference, action: DriftAction) {
         let told = |known: &&Drift| {
             known.action != DriftAction::Corrected
-                && known.plane == self.plane
-                && known.object == difference.object
-                && known.field == difference.field
+                && self.is_of(known, difference)
                 && known.observed == difference.before
                 && known.action == action
         };
@@ -318,11 +314,10 @@ impl Gate for Keeper<'_> {
     }
 
     fn may_renew(&self, differences: &[Difference]) -> bool {
-        let stopped = |problem: &Problem| problem.reason != Reason::Drifted;
-        if self.planning {
-            return self.allows(differences);
+        match self.planning {
+            true => self.allows(differences),
+            false => !self.stops_all(),
         }
-        !self.withheld.get().is_some_and(stopped)
     }
 
     fn renewed(&self, differences: &[Difference]) {
