@@ -55,6 +55,8 @@ words! {
         Paused,
         /// Something that would close, delete or move it waits, with others like it, for a person.
         Held,
+        /// What became of an order to destroy what stands behind a record.
+        Purged,
         /// The operator is at work on it (kstatus).
         Reconciling,
         /// Only a person can help (kstatus).
@@ -151,6 +153,26 @@ words! {
         DeleteNotAllowed,
         /// A plan is answered.
         Planned,
+        /// What it asks for now is not approved; it runs with what was approved last.
+        ApprovalOutdated,
+        /// It waits for its turn: only so many new tenants are made at once.
+        AwaitingTurn,
+        /// What the spec takes data over from cannot be had.
+        RestoreRefused,
+        /// The data is kept until a day that has not come.
+        RetentionNotOver,
+        /// A legal hold stands against it.
+        LegalHold,
+        /// An order to destroy can still be withdrawn.
+        Cooling,
+        /// Data is being destroyed, as ordered.
+        Purging,
+        /// The data was destroyed, as ordered.
+        Destroyed,
+        /// The order to destroy cannot be carried out as it stands.
+        PurgeRefused,
+        /// Another tenant took the data over.
+        Succeeded,
     }
 }
 

@@ -15,6 +15,11 @@ pub const STORAGE_SECRET: &str = "eoffice-storage";
 /// Secret with the certificate of the tenant's default host.
 pub const TLS_SECRET: &str = "eoffice-tls";
 
+/// Prefix of the Secret with one auditor's credentials.
+pub const AUDIT_SECRET_PREFIX: &str = "eoffice-audit-";
+/// RoleBinding in a tenant's namespace that lets the officers of its province look into it.
+pub const OFFICERS_BINDING: &str = "eoffice-officers";
+
 /// Labels.
 pub mod labels {
     /// On a province's namespace: the two-digit code. On a tenant's objects: its province.
@@ -25,6 +30,11 @@ pub mod labels {
     pub const TENANT_NAMESPACE: &str = "eoffice.gdcc.go.th/tenant-namespace";
     /// On a province's namespace: `"true"` while tenants are in it, which keeps it from being deleted.
     pub const IN_USE: &str = "eoffice.gdcc.go.th/in-use";
+    /// On a province's namespace: reference of the memorandum of understanding that approves all its tenants.
+    pub const MOU: &str = "eoffice.gdcc.go.th/mou";
+    /// On a Deployment, StatefulSet or DaemonSet in a tenant's namespace: `"true"` has it restarted when credentials
+    /// were renewed.
+    pub const RESTART_ON_ROTATION: &str = "eoffice.gdcc.go.th/restart-on-rotation";
     /// On every object the operator made.
     pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
     /// Value of [`MANAGED_BY`].
@@ -48,6 +58,18 @@ pub mod annotations {
     pub const RECONCILE_REQUESTED_AT: &str = "eoffice.gdcc.go.th/reconcile-requested-at";
     /// On the operator's lease: a JSON object with the time of the last full audit of each server and store.
     pub const AUDITS: &str = "eoffice.gdcc.go.th/audits";
+    /// On the operator's lease: a JSON object with the length and pace of the queue of new tenants.
+    pub const QUEUE: &str = "eoffice.gdcc.go.th/queue";
+    /// On an EOfficeTenant: credentials are renewed whenever its value changes. Answered in
+    /// status.credentials.lastHandledRotateAt.
+    pub const ROTATE_REQUESTED_AT: &str = "eoffice.gdcc.go.th/rotate-requested-at";
+    /// On an EOfficeTenant: credentials are renewed, and those before cut off at once, whenever its value changes.
+    /// Answered in status.credentials.lastHandledRotateNowAt.
+    pub const ROTATE_NOW_REQUESTED_AT: &str = "eoffice.gdcc.go.th/rotate-now-requested-at";
+    /// On an EOfficeTenant: user name of the person who is about to delete it. Admission lets nobody write another's.
+    pub const DELETED_BY: &str = "eoffice.gdcc.go.th/deleted-by";
+    /// On a province's namespace: user name of the approver who wrote the label mou.
+    pub const MOU_APPROVED_BY: &str = "eoffice.gdcc.go.th/mou-approved-by";
     /// On an EOfficeTenant: restored data accepted, `<name>/<new identity>`.
     pub const ACCEPT_RESTORED: &str = "eoffice.gdcc.go.th/accept-restored";
     /// On an EOfficeTenant: a loss of data accepted, `<name>/<lost identity>`.

@@ -40,6 +40,14 @@ pub(crate) fn object_name() -> Rule {
     )
 }
 
+/// Spans of time, each as whole hours, minutes, seconds or milliseconds.
+pub(crate) fn durations(list: &str) -> Rule {
+    rule(
+        format!("{list}.all(span, span.matches('^[1-9][0-9]{{0,8}}(h|m|s|ms)$'))"),
+        "each of these is a span of time: a whole number of h, m, s or ms, such as 24h",
+    )
+}
+
 /// Text without blanks at its ends, and not blank.
 pub(crate) fn trimmed() -> Rule {
     rule(

@@ -1,6 +1,6 @@
 //! `EOfficeTenant`: one agency.
 
-use crate::{Drift, DriftPolicies, FrozenClass, rules, schema};
+use crate::{Drift, DriftPolicies, FrozenClass, RotationCause, rules, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -73,6 +73,28 @@ pub struct EOfficeTenantSpec {
     /// What is done about drift, plane by plane, where it is not what the class says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift_policy: Option<DriftPolicies>,
+    /// Auditors who may read the data of an Archived tenant, each until his time. Without effect in any other lifecycle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub audit_access: Vec<AuditAccess>,
+    /// Namespace of the record whose data this tenant takes over, where the name or the agency differ: a merger, a
+    /// renaming. Only for a tenant that has no data of its own yet; approvers alone may write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = Rule::new("self.matches('^eoffice-[a-z]([-a-z0-9]*[a-z0-9])?$')").message("this is the namespace of a record, such as eoffice-town-pak-chong-3021: see kubectl get tenantrecords -A"))]
+    pub restore_from: Option<String>,
+}
+
+/// One auditor, and until when.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditAccess {
+    /// Who: it names the auditor's Secret, `eoffice-audit-<name>`.
+    #[schemars(length(max = 30))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message("the name of an auditor has lower-case letters, digits and '-': give for example oag-somchai"))]
+    pub name: String,
+    /// When the access ends.
+    pub until: Time,
 }
 
 /// A government body that gets one tenant.
@@ -182,6 +204,12 @@ pub struct Approval {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self > timestamp('2000-01-01T00:00:00Z') && self < timestamp('2400-01-01T00:00:00Z')").message("this is not a year of the common era between 2000 and 2400: write 2024 for 2567 of the Buddhist era"))]
     pub approved_at: Option<Time>,
+    /// Fingerprint of what was approved, as status.approval.asked shows it. Absent: what the spec asks for when the
+    /// approval is first seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::trimmed())]
+    pub fingerprint: Option<String>,
 }
 
 impl Approval {
@@ -253,9 +281,73 @@ pub struct EOfficeTenantStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub drift: Vec<Drift>,
+    /// What of the spec needs an approval, and which it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalStatus>,
+    /// How old the credentials are, and what becomes of those before them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<CredentialsStatus>,
     /// The last value of the annotation reconcile-requested-at that was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+}
+
+/// What of the spec needs an approval, and which it has.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalStatus {
+    /// Fingerprint of the agency, class and size that the spec asks for.
+    pub asked: String,
+    /// Fingerprint of the agency, class and size that were approved last, and that the tenant runs with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved: Option<String>,
+    /// Reference of the memorandum of understanding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mou_reference: Option<String>,
+    /// User name of the approver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
+    /// When it was approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_at: Option<Time>,
+}
+
+/// How old the credentials are, and what becomes of those before them.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialsStatus {
+    /// When the credentials in the Secrets were put there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_at: Option<Time>,
+    /// When they are renewed by their age.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Time>,
+    /// The rotation that is under way: the credentials before are still of use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<RotationStatus>,
+    /// The last value of the annotation rotate-requested-at that was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_rotate_at: Option<String>,
+    /// The last value of the annotation rotate-now-requested-at that was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_rotate_now_at: Option<String>,
+}
+
+/// A rotation that is under way.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RotationStatus {
+    /// Why.
+    pub cause: RotationCause,
+    /// When it began.
+    pub since: Time,
+    /// When the credentials before are taken away, even if they are still used.
+    pub deadline: Time,
+    /// Whether the login before was taken away.
+    #[serde(rename = "loginRetired")]
+    pub login_retired: bool,
+    /// Whether the key before was taken away.
+    #[serde(rename = "keyRetired")]
+    pub key_retired: bool,
 }
 
 /// The tenant's database, for people and applications.

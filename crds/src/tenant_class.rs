@@ -65,6 +65,35 @@ pub struct TenantClassSpec {
     /// What is done about drift, plane by plane. Absent: it is put right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift_policy: Option<DriftPolicies>,
+    /// When credentials are renewed, and how long those before them still work.
+    #[serde(default)]
+    #[x_kube(validation = rules::durations("[self.maxAge, self.grace, self.deadline]"))]
+    pub rotation: RotationPolicy,
+}
+
+/// When credentials are renewed, and how long those before them still work. Each is a duration such as `24h`.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RotationPolicy {
+    /// Age at which credentials are renewed at the latest; each tenant has its own time within the last quarter.
+    #[schemars(length(max = 16))]
+    pub max_age: String,
+    /// How long the credentials before must not have been used to be taken away.
+    #[schemars(length(max = 16))]
+    pub grace: String,
+    /// After how long they are taken away even if they are still used.
+    #[schemars(length(max = 16))]
+    pub deadline: String,
+}
+
+impl Default for RotationPolicy {
+    fn default() -> Self {
+        Self {
+            max_age: "2160h".into(),
+            grace: "24h".into(),
+            deadline: "168h".into(),
+        }
+    }
 }
 
 /// The database each tenant of a class gets.

@@ -1,7 +1,15 @@
 //! `TenantRecord`: a tenant's memory, and its tombstone after it has left.
 
+mod leaving;
+mod rotation;
+
+pub use self::leaving::{
+    AcceptedPurge, Destruction, DestructionOf, PurgeOrder, RecordedApproval, RecordedSizes,
+};
+pub use self::rotation::{RecordedRotation, RotationCause, RotationUnderWay};
+
 use crate::{EOfficeTenantSpec, FrozenClass, Settled, schema};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +24,7 @@ use serde::{Deserialize, Serialize};
     plural = "tenantrecords",
     namespaced,
     category = "eoffice",
+    status = "TenantRecordStatus",
     derive = "PartialEq",
     cel,
     doc = "A tenant's memory: placement, frozen class values, hosts, backend names and identities. Written by the operator only; it outlives the EOfficeTenant.",
@@ -39,7 +48,17 @@ use serde::{Deserialize, Serialize};
         json_path = ".spec.storage.bucket",
         priority = "1"
     ),
-    printcolumn(name = "Retain-Until", type_ = "date", json_path = ".spec.retainUntil"),
+    printcolumn(
+        name = "Retain-Until",
+        type_ = "string",
+        json_path = ".spec.retainUntil"
+    ),
+    printcolumn(name = "Legal-Hold", type_ = "boolean", json_path = ".spec.legalHold"),
+    printcolumn(
+        name = "Purge",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Purged")].reason"#
+    ),
     printcolumn(
         name = "Age",
         type_ = "date",
@@ -82,6 +101,62 @@ pub struct TenantRecordSpec {
     /// Until when the data is kept at least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retain_until: Option<Time>,
+    /// Who deleted the EOfficeTenant, as far as that can be known: `unknown` otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub deleted_by: Option<String>,
+    /// How much data stood behind the record when the tenant left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<RecordedSizes>,
+    /// The approval that the tenant runs with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<RecordedApproval>,
+    /// The age of the credentials, and the rotation that is under way.
+    #[serde(default, skip_serializing_if = "RecordedRotation::is_blank")]
+    pub rotation: RecordedRotation,
+    /// While true nothing behind this record is destroyed, whoever asks for it. Written by approvers and platform admins.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub legal_hold: bool,
+    /// A committee's decision to destroy what stands behind this record. Written by an approver; taken away again, it
+    /// is withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purge: Option<PurgeOrder>,
+    /// The decision as the operator took it in, and when it is carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purge_accepted: Option<AcceptedPurge>,
+    /// The tenant that takes over, or took over, what stands behind this record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<TenantRef>,
+    /// The record that this tenant took its data over from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predecessor: Option<Predecessor>,
+    /// Certificates of what was destroyed, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub destructions: Vec<Destruction>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// The record that a tenant took its data over from.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Predecessor {
+    /// Namespace of that record.
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: String,
+    /// Fingerprint in the marks before they were rewritten.
+    #[schemars(length(min = 1, max = 64))]
+    pub fingerprint: String,
+}
+
+/// How a record stands, for people. Written by the operator only.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TenantRecordStatus {
+    /// Purged: what became of an order to destroy what stands behind this record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
+    pub conditions: Vec<Condition>,
 }
 
 /// An EOfficeTenant in a certain incarnation.
@@ -98,7 +173,7 @@ pub struct TenantRef {
     pub uid: String,
 }
 
-/// Whether a tenant lives or has left. The same word is in the marks of its backend objects.
+/// Whether a tenant lives or has left. The marks of its backend objects say `live` or `retained`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordState {
@@ -106,6 +181,27 @@ pub enum RecordState {
     Live,
     /// It has left, and its data is kept.
     Retained,
+    /// It has left, and its data is being destroyed on a committee's decision.
+    Purging,
+    /// It has left, and another tenant took its data over.
+    Succeeded,
+    /// It has left, and its data was destroyed.
+    Destroyed,
+}
+
+impl RecordState {
+    /// Whether data may stand behind the record: what it names is reserved.
+    pub fn holds_data(self) -> bool {
+        matches!(self, Self::Live | Self::Retained | Self::Purging)
+    }
+
+    /// The word in the marks of backend objects.
+    pub fn in_marks(self) -> Self {
+        match self {
+            Self::Live => Self::Live,
+            Self::Retained | Self::Purging | Self::Succeeded | Self::Destroyed => Self::Retained,
+        }
+    }
 }
 
 /// Where a tenant's database is. Names are opaque: neighbours can read them.
