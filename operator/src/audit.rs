@@ -3,7 +3,7 @@
 //! A line is an event of the target `audit`. It never holds a secret: differences do not.
 
 use crate::plan::{Actor, Difference};
-use eoffice_crds::{DriftAction, Plane};
+use eoffice_crds::{Destruction, DriftAction, Plane};
 
 /// Why a change was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,12 @@ pub fn found(tenant: &str, plane: Plane, difference: &Difference, action: DriftA
         actor = actor(difference.actor.as_ref()),
         action = action.as_str(),
     );
+}
+
+/// All that stood behind a record was destroyed: the certificate, as JSON.
+pub fn destroyed(tenant: &str, certificate: &Destruction) {
+    let certificate = serde_json::to_string(certificate).unwrap_or_default();
+    tracing::info!(target: "audit", event = "destruction", tenant, certificate);
 }
 
 /// A change was made.

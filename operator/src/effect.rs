@@ -123,6 +123,9 @@ pub enum Verdict {
 pub trait Fault: Send + Sync {
     /// Decides about one call.
     fn at(&self, site: &Site, object: &str) -> Verdict;
+
+    /// A call that it lets hang afterwards has been carried out.
+    fn carried_out(&self, _site: &Site, _object: &str) {}
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -191,7 +194,11 @@ impl Effects {
         let started = Instant::now();
         let result = match &self.fault {
             None => bounded(site.timeout, &operation).await,
-            Some(fault) => under(fault.at(&site, object), site.timeout, &operation).await,
+            Some(fault) => {
+                let verdict = fault.at(&site, object);
+                let carried_out = || fault.carried_out(&site, object);
+                under(verdict, site.timeout, &operation, carried_out).await
+            }
         };
         self.account(site, object, started.elapsed(), &result);
         result
@@ -245,6 +252,7 @@ async fn under<T, E, F, Fut>(
     verdict: Verdict,
     timeout: Duration,
     operation: &F,
+    carried_out: impl FnOnce(),
 ) -> Result<T, Failure<E>>
 where
     F: Fn() -> Fut,
@@ -256,6 +264,7 @@ where
         Verdict::FailBefore => Err(Failure::Injected),
         Verdict::HangAfter => {
             drop(bounded(timeout, operation).await);
+            carried_out();
             pending().await
         }
         Verdict::FailAfter => {

@@ -85,6 +85,12 @@ impl BackendNames {
     }
 }
 
+/// Hash in the names of what an auditor has in a backend, beside the tenant's own name there: neighbours can read
+/// them. 16 hexadecimal digits.
+pub fn auditor_hash(tenant: &str, auditor: &str) -> String {
+    hash(&["auditor", tenant, auditor], 16)
+}
+
 /// What this operator holds against a backend: who it is, and what an admin has accepted there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
@@ -165,7 +171,7 @@ impl Mark {
     pub fn to_tags(&self) -> BTreeMap<String, String> {
         let state = match self.state {
             RecordState::Live => "live",
-            RecordState::Retained => "retained",
+            _ => "retained",
         };
         let mut tags = BTreeMap::from([
             (tag("installation"), self.installation.clone()),

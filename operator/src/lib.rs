@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod breaker;
+pub mod clock;
 pub mod controller;
 pub mod effect;
 pub mod identity;
@@ -21,3 +22,4 @@ pub mod proof;
 pub mod settings;
 pub mod telemetry;
 pub mod tenant;
+pub mod waves;

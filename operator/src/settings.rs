@@ -60,6 +60,28 @@ pub struct Settings {
     /// How long an answered TenantPlan is kept.
     #[arg(long, env = "EOFFICE_PLAN_KEPT", default_value = "1h", value_parser = duration)]
     pub plan_kept: Duration,
+    /// How many new tenants are made at once.
+    #[arg(long, env = "EOFFICE_WAVE_SIZE", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    pub wave_size: u16,
+    /// With more than this share of the newest wave failing, in percent, no further tenants are begun.
+    #[arg(long, env = "EOFFICE_WAVE_FAILED_PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u16).range(0..=100))]
+    pub wave_failed_percent: u16,
+    /// Whoever is in the making for longer than this counts as failing, and another tenant is begun.
+    #[arg(long, env = "EOFFICE_WAVE_PATIENCE", default_value = "10m", value_parser = duration)]
+    pub wave_patience: Duration,
+    /// How long an order to destroy what a record keeps can be withdrawn before it is carried out.
+    #[arg(long, env = "EOFFICE_PURGE_COOLING", default_value = "168h", value_parser = duration)]
+    pub purge_cooling: Duration,
+    /// The officers of a province are the members of the group of this name with the province's two digits after it.
+    #[arg(
+        long,
+        env = "EOFFICE_OFFICER_GROUP_PREFIX",
+        default_value = "eoffice:province-"
+    )]
+    pub officer_group_prefix: String,
+    /// ClusterRole that the officers of a province get in its tenants' namespaces. Empty: none.
+    #[arg(long, env = "EOFFICE_OFFICER_ROLE", default_value = "")]
+    pub officer_role: String,
     /// How many tenants are worked on at once.
     #[arg(long, env = "EOFFICE_CONCURRENCY", default_value_t = 16)]
     pub concurrency: u16,
@@ -79,8 +101,8 @@ pub enum LogFormat {
     Text,
 }
 
-/// A duration such as `500ms`, `15s`, `10m` or `1h`.
-fn duration(text: &str) -> Result<Duration, String> {
+/// A duration such as `500ms`, `15s`, `10m` or `1h`. Fails on anything else, and on zero.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());

@@ -2,6 +2,7 @@
 
 use crate::plan::Difference;
 use crate::settings::LogFormat;
+use crate::waves::{Report, Summary};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -65,6 +66,90 @@ struct DriftLabels {
     action: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProvinceLabels {
+    province: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WaitingLabels {
+    namespace: String,
+    tenant: String,
+}
+
+/// The queue of new tenants. What is told of one tenant is told only as long as it waits.
+#[derive(Clone, Default)]
+struct QueueMetrics {
+    report: Arc<Mutex<Report>>,
+    waiting: Family<ProvinceLabels, Gauge>,
+    places: Family<WaitingLabels, Gauge>,
+    expected: Family<WaitingLabels, Gauge<f64, AtomicU64>>,
+    last: Gauge<f64, AtomicU64>,
+    making: Gauge,
+    failing: Gauge,
+    stopped: Gauge,
+}
+
+impl QueueMetrics {
+    fn register(&self, registry: &mut Registry) {
+        let of = |what: &str| format!("eoffice_queue_{what}");
+        let waiting = self.waiting.clone();
+        registry.register(of("waiting"), "New tenants that wait, by province", waiting);
+        let places = self.places.clone();
+        registry.register(of("place"), "Place of each that waits, from 1", places);
+        let expected = self.expected.clone();
+        let help = "Time until the turn of each that waits, at the pace of late";
+        registry.register(of("expected_seconds"), help, expected);
+        let help =
+            "Time until nobody waits any more, at the pace of late; -1 where none can be told";
+        registry.register(of("empty_seconds"), help, self.last.clone());
+        let making = self.making.clone();
+        registry.register("eoffice_wave_making", "New tenants in the making", making);
+        let help = "New tenants that fail, of those that settled last";
+        registry.register("eoffice_wave_failing", help, self.failing.clone());
+        let help = "1 while no new tenant is begun, as too many fail";
+        registry.register("eoffice_wave_stopped", help, self.stopped.clone());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self) {
+        let report = self.lock().clone();
+        let summary = report.summary;
+        self.waiting.clear();
+        self.places.clear();
+        self.expected.clear();
+        for (index, entry) in report.waiting.into_iter().enumerate() {
+            let (place, province) = (index + 1, entry.province);
+            let province = ProvinceLabels { province };
+            self.waiting.get_or_create(&province).inc();
+            let labels = WaitingLabels {
+                namespace: entry.namespace,
+                tenant: entry.name,
+            };
+            self.places.get_or_create(&labels).set(whole(place));
+            if let Some(expected) = summary.expected(place) {
+                let expected = expected.as_secs_f64();
+                self.expected.get_or_create(&labels).set(expected);
+            }
+        }
+        let last = match summary.waiting {
+            0 => Some(Duration::ZERO),
+            waiting => summary.expected(waiting),
+        };
+        self.last.set(last.map_or(-1.0, |last| last.as_secs_f64()));
+        self.making.set(whole(summary.making));
+        self.failing.set(whole(summary.failing));
+        self.stopped.set(summary.stopped.into());
+    }
+}
+
+fn whole(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 /// Labels of the gauge of tenants.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct TenantLabels {
@@ -74,7 +159,7 @@ pub struct TenantLabels {
     pub province: String,
 }
 
-/// What the controller counts. No label grows with the number of tenants.
+/// What the controller counts. No label grows with the number of tenants, but for those that wait in the queue.
 #[derive(Clone)]
 pub struct Metrics {
     reconciles: Family<OutcomeLabels, Counter>,
@@ -86,6 +171,7 @@ pub struct Metrics {
     audit_age: Family<BackendLabels, Gauge<f64, AtomicU64>>,
     held_batches: Gauge,
     held_tenants: Gauge,
+    queue: QueueMetrics,
 }
 
 impl Metrics {
@@ -101,7 +187,9 @@ impl Metrics {
             repair: Histogram::new([0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0, 1800.0]),
             held_batches: Gauge::default(),
             held_tenants: Gauge::default(),
+            queue: QueueMetrics::default(),
         };
+        metrics.queue.register(registry);
         registry.register(
             "eoffice_reconciles",
             "Looks at a tenant",
@@ -206,8 +294,18 @@ impl Metrics {
     /// Says how many batches, and tenants in them, wait for a person.
     pub fn breaker(&self, batches: usize, tenants: usize) {
         for (gauge, number) in [(&self.held_batches, batches), (&self.held_tenants, tenants)] {
-            gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
+            gauge.set(whole(number));
         }
+    }
+
+    /// Says who waits for a turn, and how the newest wave stands.
+    pub fn queue(&self, report: Report) {
+        *self.queue.lock() = report;
+    }
+
+    /// The queue in numbers.
+    pub fn queue_summary(&self) -> Summary {
+        self.queue.lock().summary
     }
 
     fn count_tenants(&self, tenants: impl Iterator<Item = (Option<Phase>, String)>) {
@@ -282,6 +380,7 @@ async fn readyz(State(health): State<Health>) -> (StatusCode, &'static str) {
 async fn metrics(State(health): State<Health>) -> (StatusCode, String) {
     health.metrics.count_tenants((health.census)().into_iter());
     health.metrics.age_audits();
+    health.metrics.queue.tell();
     let mut text = String::new();
     match encode(&mut text, &health.registry) {
         Ok(()) => (StatusCode::OK, text),

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-pub use super::servers::DatabaseBackend;
+pub use super::servers::{DatabaseBackend, LoginUse};
 pub use super::stores::StorageBackend;
 pub use contact::Contact;
 

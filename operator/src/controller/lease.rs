@@ -224,12 +224,15 @@ impl Election {
     async fn put(&self, over: Option<Lease>, spec: LeaseSpec) -> Result<bool, Problem> {
         let name = &self.settings.name;
         let params = PostParams::default();
-        // The lease is written anyway: with it, at no cost, goes what tells how fresh the audits are.
+        // The lease is written anyway: with it, at no cost, goes what tells how fresh the audits are, and how long the
+        // queue is.
         let audits = serde_json::to_string(&self.metrics.audits()).unwrap_or_default();
+        let queue = serde_json::to_string(&self.metrics.queue_summary()).unwrap_or_default();
+        let told = [(annotations::AUDITS, audits), (annotations::QUEUE, queue)];
         let lease = Lease {
             metadata: ObjectMeta {
                 name: Some(name.clone()),
-                annotations: Some([(annotations::AUDITS.to_owned(), audits)].into()),
+                annotations: Some(told.map(|(key, value)| (key.to_owned(), value)).into()),
                 resource_version: over
                     .as_ref()
                     .and_then(|l| l.metadata.resource_version.clone()),

@@ -11,11 +11,14 @@ mod queue;
 mod records;
 mod servers;
 mod stores;
+mod tombstones;
 mod usage;
 mod watch;
+mod waves;
 pub mod world;
 
-use crate::effect::Effects;
+use crate::clock::Clock;
+use crate::effect::{Effects, Fault};
 use crate::kubernetes::Kind;
 use crate::kubernetes::apply::Cluster;
 use crate::settings::Settings;
@@ -24,7 +27,8 @@ use crate::tenant::reconcile::reconcile;
 use backends::{DatabaseBackend, Fleet, StorageBackend, supervise};
 use breaker::{Breaker, keeper, writer};
 use eoffice_crds::{DatabaseServer, EOfficeTenant, FIELD_MANAGER, ObjectStore, TenantClass};
-use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
@@ -67,14 +71,45 @@ pub enum StartError {
     Bind(std::io::Error),
 }
 
+/// What a test puts in place of the process's surroundings.
+#[derive(Default)]
+pub struct Surroundings {
+    /// How the API server is reached; as KUBECONFIG or the pod says where absent.
+    pub config: Option<kube::Config>,
+    /// A hand at the door to the outside.
+    pub fault: Option<Arc<dyn Fault>>,
+    /// What time it is.
+    pub clock: Clock,
+}
+
 /// Runs the operator until `stop`, or until its lease is lost.
 pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), StartError> {
-    let mut config = kube::Config::infer().await?;
+    run_in(Surroundings::default(), settings, stop).await
+}
+
+/// The same in other surroundings.
+pub async fn run_in(
+    surroundings: Surroundings,
+    settings: Settings,
+    stop: CancellationToken,
+) -> Result<(), StartError> {
+    let Surroundings {
+        config,
+        fault,
+        clock,
+    } = surroundings;
+    let mut config = match config {
+        Some(config) => config,
+        None => kube::Config::infer().await?,
+    };
     // Retries are the controller's own business: the client's would repeat a POST for minutes.
     config.default_retry = false;
     let client = Client::try_from(config)?;
     let mut registry = Registry::default();
-    let effects = Effects::new(&mut registry);
+    let mut effects = Effects::new(&mut registry);
+    if let Some(fault) = fault {
+        effects = effects.with_fault(fault);
+    }
     let metrics = Metrics::new(&mut registry);
     let (tenants, tenants_writer) = store::<EOfficeTenant>();
     let health = Health::new(registry, metrics.clone(), census(tenants.clone()));
@@ -120,9 +155,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Star
     });
     let work = lead(
         settings,
-        client,
-        effects,
-        metrics,
+        (client, effects, metrics, clock),
         (tenants, tenants_writer),
         leadership,
         stop.clone(),
@@ -167,9 +200,7 @@ type Tenants = (
 /// The work of the process that leads.
 async fn lead(
     settings: Settings,
-    client: Client,
-    effects: Effects,
-    metrics: Metrics,
+    (client, effects, metrics, clock): (Client, Effects, Metrics, Clock),
     tenants: Tenants,
     leadership: Arc<Leadership>,
     stop: CancellationToken,
@@ -189,6 +220,8 @@ async fn lead(
     let concurrency = settings.concurrency;
     let (breaker, requests) =
         Breaker::new(&settings, tenants.clone(), queue.clone(), metrics.clone());
+    let (tombstones, asked) = tombstones::Tombstones::new();
+    let waves = waves::Waves::new(&settings);
     let world = Arc::new(World {
         cluster: Cluster::new(client.clone(), effects.clone()),
         recorder: Recorder::new(client.clone(), reporter),
@@ -196,6 +229,7 @@ async fn lead(
         cluster_uid,
         client: client.clone(),
         effects,
+        clock,
         metrics,
         leadership,
         queue,
@@ -211,6 +245,9 @@ async fn lead(
         backend_seen: Notify::new(),
         memory: Memory::default(),
         breaker,
+        tombstones,
+        takeovers: tokio::sync::Mutex::default(),
+        waves,
     });
 
     let everything = || watcher::Config::default();
@@ -276,10 +313,14 @@ async fn lead(
         Arc::clone(&world),
         done,
     ));
-    let usage = usage::keep(Arc::clone(&world));
+    let once_listed: [BoxFuture<'static, ()>; 3] = [
+        usage::keep(Arc::clone(&world)).boxed(),
+        waves::keep(Arc::clone(&world)).boxed(),
+        tombstones::keep(Arc::clone(&world), asked).boxed(),
+    ];
     tasks.spawn(async move {
         listed.await;
-        usage.await;
+        futures::future::join_all(once_listed).await;
     });
 
     tasks.spawn(plans::answer(

@@ -1,5 +1,9 @@
 //! The PostgreSQL servers: looked at by one query each, reported in their own status.
 
+mod logins;
+
+pub use self::logins::LoginUse;
+use self::logins::Logins;
 use super::access::{Access, ca};
 use super::backends::{Contact, Fleet, Tended};
 use super::usage::{keep_while_used, write_status};
@@ -7,7 +11,7 @@ use super::world::World;
 use crate::identity::Claim;
 use crate::plan::Problem;
 use crate::postgres::{
-    Audit, Facts, Observed, Server, ServerAddress, audit, recorded_names, visit,
+    Audit, Facts, Observed, Server, ServerAddress, audit, audited_by, recorded_names, visit,
 };
 use eoffice_crds::{
     ConditionType, DatabaseServer, DatabaseServerStatus, ObjectRef as SecretRef, TenantRecordSpec,
@@ -16,7 +20,7 @@ use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many orphans a status names.
 const NAMED: usize = 20;
@@ -26,6 +30,7 @@ pub struct DatabaseBackend {
     contact: Contact<Self>,
     audit: Option<Audit>,
     orphans: Vec<String>,
+    logins: Logins,
     /// Looks at single tenants that are newer than the audit.
     newer: Mutex<HashMap<String, Observed>>,
 }
@@ -49,6 +54,11 @@ impl DatabaseBackend {
     /// Everything of ours on it, as the last audit found it.
     pub fn audit(&self) -> Option<&Audit> {
         self.audit.as_ref()
+    }
+
+    /// Since when the use of logins is known without a gap, and when this one was last seen with a session.
+    pub fn login_use(&self, login: &str) -> LoginUse {
+        self.logins.of(login)
     }
 
     /// How many databases and roles on it bear our mark as living and are in no record.
@@ -141,6 +151,16 @@ impl Tended for DatabaseBackend {
         found: Option<Audit>,
         before: Option<&Self>,
     ) -> Self {
+        let now = (Instant::now(), world.clock.now());
+        let in_use = found
+            .as_ref()
+            .map(|audit| audit.in_use().collect::<Vec<_>>());
+        let logins = Logins::next(
+            before.map(|before| &before.logins),
+            in_use.as_deref(),
+            now,
+            Self::interval(world),
+        );
         let (audit, orphans) = match (found, before) {
             (Some(audit), _) => {
                 let orphans = orphans(world, &contact.object.name_any(), &audit);
@@ -153,6 +173,7 @@ impl Tended for DatabaseBackend {
             contact,
             audit,
             orphans,
+            logins,
             newer: Mutex::default(),
         }
     }
@@ -227,5 +248,7 @@ fn orphans(world: &World, server: &str, audit: &Audit) -> Vec<String> {
             .flat_map(recorded_names)
             .collect()
     });
-    audit.orphans(world.installation(), |name| known.contains(name))
+    audit.orphans(world.installation(), |name| {
+        known.contains(name) || audited_by(name).is_some_and(|database| known.contains(database))
+    })
 }

@@ -247,7 +247,7 @@ fn count(listed: &Inventory, world: &World) -> (usize, usize) {
         let records = registry.records();
         let there = records.filter(|record| listed.buckets.contains(&record.storage.bucket));
         there.fold((0, 0), |(all, retained), record| {
-            let left = usize::from(record.state == RecordState::Retained);
+            let left = usize::from(record.state != RecordState::Live);
             (all + 1, retained + left)
         })
     })

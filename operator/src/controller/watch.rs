@@ -1,9 +1,12 @@
 //! From watches to the queue: which tenants a change concerns.
 
+use super::tombstones;
 use super::world::World;
 use crate::kubernetes::Kind;
 use crate::kubernetes::observe::locate;
-use eoffice_crds::{EOfficeTenant, FleetHold, TenantClass, TenantRecord, labels};
+use eoffice_crds::{
+    EOfficeTenant, FleetHold, RECORD_NAME, TenantClass, TenantRecord, labels, tenant_namespace,
+};
 use futures::future::ready;
 use futures::{Stream, StreamExt, stream};
 use kube::api::{Api, DynamicObject};
@@ -136,11 +139,13 @@ pub async fn tenants(
         }
         if let Event::Delete(tenant) = &event {
             world.left(&tenant.name_any());
+            world.push_tombstones_of(tenant);
         }
         if matches!(event, Event::InitDone) {
             world.breaker.knows_all_tenants();
         }
         world.usage_changed.notify_one();
+        world.waves.changed();
         if let Some(tenant) = touched(event) {
             world
                 .queue
@@ -187,8 +192,22 @@ pub async fn records(client: Client, world: Arc<World>, synced: impl FnOnce()) {
     let mut synced = Some(synced);
     while let Some(event) = events.next().await {
         match event {
+            Event::Apply(record) | Event::InitApply(record) | Event::Delete(record)
+                if !in_its_place(&record) =>
+            {
+                tracing::warn!(
+                    namespace = record.namespace(),
+                    name = record.name_any(),
+                    tenant = record.spec.tenant.name,
+                    "a TenantRecord lies where no tenant's record is, and is not believed; remove it"
+                );
+            }
             Event::Apply(record) | Event::InitApply(record) => {
                 world.usage_changed.notify_one();
+                if tombstones::concerns(&record) {
+                    world.tombstones.push(&record.spec.tenant.name);
+                }
+                world.waves.saw(&record);
                 if world.records.saw(&record) {
                     world.push_tenant(&record.spec.tenant.name);
                 }
@@ -207,6 +226,12 @@ pub async fn records(client: Client, world: Arc<World>, synced: impl FnOnce()) {
             Event::Init => {}
         }
     }
+}
+
+/// Whether a record is the one of the tenant that it names, and no copy of it.
+fn in_its_place(record: &TenantRecord) -> bool {
+    record.name_any() == RECORD_NAME
+        && record.namespace() == Some(tenant_namespace(&record.spec.tenant.name))
 }
 
 /// A decision about a batch, or a hold, leads to a look at the tenants in it.

@@ -7,7 +7,10 @@ use super::contests::Contests;
 use super::lease::Leadership;
 use super::queue::Queue;
 use super::records::Records;
+use super::tombstones::Tombstones;
+use super::waves::Waves;
 use crate::audit::actor;
+use crate::clock::Clock;
 use crate::effect::Effects;
 use crate::identity::InstallationId;
 use crate::kubernetes::Kind;
@@ -16,7 +19,9 @@ use crate::kubernetes::observe::locate;
 use crate::plan::{Difference, Problem};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
+use crate::tenant::approval::Province;
 use crate::tenant::drift;
+use crate::tenant::registry::Registry;
 use eoffice_crds::{
     ConditionType, DatabaseServer, EOfficeTenant, ObjectStore, Plane, TENANT_NAMESPACE_PREFIX,
     TenantClass, labels,
@@ -42,6 +47,8 @@ pub struct World {
     pub client: Client,
     /// The door to the outside.
     pub effects: Effects,
+    /// What time it is, for whatever is written down or waits for a date.
+    pub clock: Clock,
     /// The hands of the Kubernetes plane.
     pub cluster: Cluster,
     /// Writes Events.
@@ -76,6 +83,12 @@ pub struct World {
     pub memory: Memory,
     /// What would close, delete or move tenants asks here first.
     pub breaker: Breaker,
+    /// Records of tenants that have left, to be looked at.
+    pub tombstones: Tombstones,
+    /// Held by whoever takes over what another tenant's record keeps.
+    pub takeovers: tokio::sync::Mutex<()>,
+    /// New tenants wait here for their turn.
+    pub waves: Waves,
 }
 
 impl World {
@@ -93,6 +106,25 @@ impl World {
         });
         if let Some(namespace) = known {
             self.queue.push(&namespace, name);
+        }
+    }
+
+    /// Asks for a look at a tombstone whose purge this tenant stood against: one of its name, or whose data it wanted.
+    pub fn push_tombstones_of(&self, tenant: &EOfficeTenant) {
+        let from = tenant.spec.restore_from.as_deref();
+        let from = from.and_then(|from| from.strip_prefix(TENANT_NAMESPACE_PREFIX));
+        for name in [Some(tenant.name_any().as_str()), from]
+            .into_iter()
+            .flatten()
+        {
+            let ordered = |registry: &Registry| {
+                registry
+                    .get(name)
+                    .is_some_and(|record| record.purge.is_some())
+            };
+            if self.records.with(ordered) {
+                self.tombstones.push(name);
+            }
         }
     }
 
@@ -131,18 +163,25 @@ impl World {
     pub fn push_waiting(&self) {
         for tenant in self.tenants.state() {
             let name = tenant.name_any();
-            if self.records.with(|registry| registry.get(&name).is_none()) {
+            let known = |registry: &Registry| {
+                let record = registry.get(&name);
+                record.is_some_and(|record| record.state.holds_data())
+            };
+            if !self.records.with(known) {
                 self.queue
                     .push(&tenant.namespace().unwrap_or_default(), &name);
             }
         }
     }
 
-    /// Labels of a province's namespace.
-    pub fn province_labels(&self, namespace: &str) -> std::collections::BTreeMap<String, String> {
+    /// What a province's namespace says.
+    pub fn province(&self, namespace: &str) -> Province {
         self.provinces
             .get(&ObjectRef::new(namespace))
-            .map(|namespace| namespace.labels().clone())
+            .map(|namespace| Province {
+                labels: namespace.labels().clone(),
+                annotations: namespace.annotations().clone(),
+            })
             .unwrap_or_default()
     }
 

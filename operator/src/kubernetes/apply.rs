@@ -29,8 +29,8 @@ const END_PODS: Site = Site::write(Plane::Kubernetes, "end_pods");
 
 /// The hands of the Kubernetes plane. One for the whole operator.
 pub struct Cluster {
-    client: Client,
-    effects: Effects,
+    pub(super) client: Client,
+    pub(super) effects: Effects,
     /// What is known of the objects.
     pub index: Index,
     accepted: Mutex<HashMap<Fingerprint, Accepted>>,
@@ -98,11 +98,20 @@ impl Cluster {
         let params = PatchParams::apply(FIELD_MANAGER).force();
         let object = format!("{namespace}/{key}");
         let patch = Patch::Apply(body);
-        let applied = self
-            .effects
-            .call(APPLY, &object, || api.patch(&key.name, &params, &patch))
-            .await
-            .map_err(|failure| problem("apply", &object, &failure))?;
+        let put = || {
+            let effects = &self.effects;
+            effects.call(APPLY, &object, || api.patch(&key.name, &params, &patch))
+        };
+        let applied = match put().await {
+            Err(Failure::Call(Error::Api(status)))
+                if key.kind.is_fixed() && status.is_invalid() =>
+            {
+                self.make_way(namespace, child).await?;
+                put().await
+            }
+            result => result,
+        }
+        .map_err(|failure| problem("apply", &object, &failure))?;
         let live = self.took_in(key.kind, &applied);
         stays(&object, &live.object)?;
         if self.fits(child, live.print) {
@@ -229,12 +238,21 @@ impl Cluster {
 
     /// Deletes one object; that it is gone already is no error.
     pub async fn delete(&self, namespace: &str, key: &ObjectKey) -> Result<(), Problem> {
+        self.remove(namespace, key, &DeleteParams::background())
+            .await
+    }
+
+    pub(super) async fn remove(
+        &self,
+        namespace: &str,
+        key: &ObjectKey,
+        params: &DeleteParams,
+    ) -> Result<(), Problem> {
         let api = self.api(key.kind, namespace);
         let object = format!("{namespace}/{key}");
-        let params = DeleteParams::background();
         let result = self
             .effects
-            .call(DELETE, &object, || api.delete(&key.name, &params))
+            .call(DELETE, &object, || api.delete(&key.name, params))
             .await;
         match result {
             Ok(_) => Ok(()),

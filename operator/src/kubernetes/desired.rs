@@ -32,6 +32,17 @@ pub struct Wanted {
     pub storage_network: Endpoint,
     /// Whether it is open, or closed as a suspended tenant is.
     pub open: bool,
+    /// Who of its province may look into its namespace, where anybody may.
+    pub officers: Option<Officers>,
+}
+
+/// The officers of a province, and what they may do in its tenants' namespaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Officers {
+    /// Their group.
+    pub group: String,
+    /// The ClusterRole that says what they may do.
+    pub role: String,
 }
 
 /// Where a backend is on the network.
@@ -120,7 +131,7 @@ pub fn ground(wanted: &Wanted) -> Child {
     Child::new(Kind::Namespace, namespace::namespace(wanted))
 }
 
-/// Namespace, quota, limits, service account and network policies.
+/// Namespace, quota, limits, service account, officers and network policies.
 pub fn guards(wanted: &Wanted) -> Vec<Child> {
     let mut children = vec![
         ground(wanted),
@@ -128,6 +139,7 @@ pub fn guards(wanted: &Wanted) -> Vec<Child> {
         Child::new(Kind::LimitRange, guards::limit_range(wanted)),
         Child::new(Kind::ServiceAccount, guards::service_account(wanted)),
     ];
+    children.extend(guards::officers(wanted).map(|binding| Child::new(Kind::RoleBinding, binding)));
     children.extend(
         guards::network_policies(wanted)
             .into_iter()

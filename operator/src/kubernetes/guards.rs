@@ -1,6 +1,7 @@
-//! Quota, limits, network policies and service account: what keeps a tenant to itself.
+//! Quota, limits, network policies, service account and officers: what keeps a tenant to itself.
 
 use super::desired::Wanted;
+use eoffice_crds::OFFICERS_BINDING;
 use serde_json::{Value, json};
 
 /// What the tenant may use at most. A closed tenant may run no pod.
@@ -40,6 +41,21 @@ pub fn service_account(wanted: &Wanted) -> Value {
         "eoffice",
         json!({"automountServiceAccountToken": false}),
     )
+}
+
+/// The officers of the province may look in, whether the tenant is open or not; what they see is the role's matter.
+pub fn officers(wanted: &Wanted) -> Option<Value> {
+    const RBAC: &str = "rbac.authorization.k8s.io";
+    let officers = wanted.officers.as_ref()?;
+    Some(wanted.object(
+        "rbac.authorization.k8s.io/v1",
+        "RoleBinding",
+        OFFICERS_BINDING,
+        json!({
+            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": officers.role},
+            "subjects": [{"apiGroup": RBAC, "kind": "Group", "name": officers.group}],
+        }),
+    ))
 }
 
 /// Everything is denied; what the application needs is opened while the tenant is open.

@@ -12,6 +12,7 @@ pub enum Kind {
     LimitRange,
     NetworkPolicy,
     ServiceAccount,
+    RoleBinding,
     Secret,
     Certificate,
     /// Made by cert-manager: what it was asked for, and what the issuer answered.
@@ -21,12 +22,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which objects are made.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
         Self::NetworkPolicy,
         Self::ServiceAccount,
+        Self::RoleBinding,
         Self::Secret,
         Self::Certificate,
         Self::CertificateRequest,
@@ -36,6 +38,11 @@ impl Kind {
     /// Whether the cluster may lack the kind: cert-manager need not be installed yet.
     pub const fn may_be_absent(self) -> bool {
         matches!(self, Self::Certificate | Self::CertificateRequest)
+    }
+
+    /// Whether the API server refuses to change what objects of the kind are about: a binding's role.
+    pub const fn is_fixed(self) -> bool {
+        matches!(self, Self::RoleBinding)
     }
 
     /// Group, version, kind and plural.
@@ -51,6 +58,12 @@ impl Kind {
                 "networkpolicies",
             ),
             Self::ServiceAccount => ("", "v1", "ServiceAccount", "serviceaccounts"),
+            Self::RoleBinding => (
+                "rbac.authorization.k8s.io",
+                "v1",
+                "RoleBinding",
+                "rolebindings",
+            ),
             Self::Secret => ("", "v1", "Secret", "secrets"),
             Self::Certificate => ("cert-manager.io", "v1", "Certificate", "certificates"),
             Self::CertificateRequest => (

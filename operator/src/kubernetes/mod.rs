@@ -7,6 +7,7 @@
 
 pub mod actor;
 pub mod apply;
+mod binding;
 pub mod canonical;
 pub mod certificate;
 pub mod desired;
@@ -21,6 +22,7 @@ pub mod path;
 pub mod plan;
 mod quantity;
 pub mod secrets;
+mod workloads;
 
 pub use kind::{Kind, ObjectKey};
 

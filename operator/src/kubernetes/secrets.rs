@@ -1,4 +1,4 @@
-//! The two Secrets that the application reads, and what is kept in memory of them.
+//! The two Secrets that the application reads, those of auditors, and what is kept in memory of them.
 
 use super::canonical::{Fingerprint, canonical, fingerprint};
 use super::desired::Wanted;
@@ -8,7 +8,7 @@ use crate::plan::Difference;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use data_encoding::HEXLOWER;
-use eoffice_crds::{DATABASE_SECRET, STORAGE_SECRET};
+use eoffice_crds::{AUDIT_SECRET_PREFIX, DATABASE_SECRET, STORAGE_SECRET};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -33,6 +33,20 @@ const DATABASE: Layout = Layout {
     name: DATABASE_SECRET,
     secret_type: "servicebinding.io/postgresql",
     credential_keys: &["username", "password", "scram-verifier", "uri"],
+};
+
+/// One auditor's; each has a name of its own.
+const AUDIT: Layout = Layout {
+    name: AUDIT_SECRET_PREFIX,
+    secret_type: "Opaque",
+    credential_keys: &[
+        "username",
+        "password",
+        "scram-verifier",
+        "uri",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    ],
 };
 
 const STORAGE: Layout = Layout {
@@ -127,15 +141,50 @@ pub fn database(
     location: &DatabaseLocation<'_>,
     credential: &DatabaseCredential,
 ) -> Value {
+    let mut data = of_database(location, credential);
+    data.extend(location.ca.map(|ca| ("ca.crt", ca.to_owned())));
+    secret(wanted, (&DATABASE, DATABASE.name), &data)
+}
+
+/// The `eoffice-storage` Secret, in the AWS tools' own words.
+pub fn storage(wanted: &Wanted, location: &StorageLocation<'_>, key: &StorageKey) -> Value {
+    let mut data = of_storage(location, key);
+    data.extend(location.ca.map(|ca| ("ca.crt", ca.to_owned())));
+    secret(wanted, (&STORAGE, STORAGE.name), &data)
+}
+
+/// The Secret of the auditor of this name, with both; without a key until there is one.
+pub fn audit(
+    wanted: &Wanted,
+    auditor: &str,
+    (database, credential): (&DatabaseLocation<'_>, &DatabaseCredential),
+    (storage, key): (&StorageLocation<'_>, Option<&StorageKey>),
+) -> Value {
+    let mut data = of_database(database, credential);
+    let blank = StorageKey::blank();
+    data.extend(of_storage(storage, key.unwrap_or(&blank)));
+    let mut authorities: Vec<&str> = [database.ca, storage.ca].into_iter().flatten().collect();
+    authorities.dedup();
+    if !authorities.is_empty() {
+        data.push(("ca.crt", authorities.join("\n")));
+    }
+    let name = format!("{AUDIT_SECRET_PREFIX}{auditor}");
+    secret(wanted, (&AUDIT, &name), &data)
+}
+
+fn of_database(
+    location: &DatabaseLocation<'_>,
+    credential: &DatabaseCredential,
+) -> Vec<(&'static str, String)> {
     let DatabaseLocation {
         host,
         port,
         database,
-        ca,
+        ..
     } = location;
     let password = credential.password.expose_secret();
     let username = &credential.username;
-    let mut data = vec![
+    vec![
         ("type", "postgresql".to_owned()),
         ("provider", "eoffice".to_owned()),
         ("host", (*host).to_owned()),
@@ -150,14 +199,11 @@ pub fn database(
                 "postgresql://{username}:{password}@{host}:{port}/{database}?sslmode=verify-full"
             ),
         ),
-    ];
-    data.extend(ca.map(|ca| ("ca.crt", ca.to_owned())));
-    secret(wanted, &DATABASE, &data)
+    ]
 }
 
-/// The `eoffice-storage` Secret, in the AWS tools' own words.
-pub fn storage(wanted: &Wanted, location: &StorageLocation<'_>, key: &StorageKey) -> Value {
-    let mut data = vec![
+fn of_storage(location: &StorageLocation<'_>, key: &StorageKey) -> Vec<(&'static str, String)> {
+    vec![
         ("AWS_ACCESS_KEY_ID", key.access_key_id.clone()),
         (
             "AWS_SECRET_ACCESS_KEY",
@@ -166,12 +212,10 @@ pub fn storage(wanted: &Wanted, location: &StorageLocation<'_>, key: &StorageKey
         ("AWS_REGION", location.region.to_owned()),
         ("AWS_ENDPOINT_URL", location.endpoint.to_owned()),
         ("BUCKET_NAME", location.bucket.to_owned()),
-    ];
-    data.extend(location.ca.map(|ca| ("ca.crt", ca.to_owned())));
-    secret(wanted, &STORAGE, &data)
+    ]
 }
 
-fn secret(wanted: &Wanted, layout: &Layout, data: &[(&str, String)]) -> Value {
+fn secret(wanted: &Wanted, (layout, name): (&Layout, &str), data: &[(&str, String)]) -> Value {
     let data: Map<String, Value> = data
         .iter()
         .map(|(key, value)| ((*key).to_owned(), BASE64.encode(value).into()))
@@ -180,7 +224,7 @@ fn secret(wanted: &Wanted, layout: &Layout, data: &[(&str, String)]) -> Value {
     let mut object = wanted.object(
         "v1",
         "Secret",
-        layout.name,
+        name,
         json!({"type": layout.secret_type, "data": data}),
     );
     object["metadata"]["annotations"] = json!({ DIGEST_ANNOTATION: digest });
@@ -245,7 +289,10 @@ fn fields_to_be_made(desired: &Value) -> Vec<String> {
 
 fn layout(object: &Value) -> Option<&'static Layout> {
     let name = object["metadata"]["name"].as_str()?;
-    [&DATABASE, &STORAGE].into_iter().find(|it| it.name == name)
+    match name.starts_with(AUDIT_SECRET_PREFIX) {
+        true => Some(&AUDIT),
+        false => [&DATABASE, &STORAGE].into_iter().find(|it| it.name == name),
+    }
 }
 
 /// What is kept in memory of a Secret of ours.
@@ -309,7 +356,7 @@ pub fn storage_key(object: &Value) -> Option<StorageKey> {
     state(object)?.digest?;
     let data = object["data"].as_object()?;
     Some(StorageKey {
-        access_key_id: text(data, "AWS_ACCESS_KEY_ID")?,
+        access_key_id: text(data, "AWS_ACCESS_KEY_ID").filter(|key| !key.is_empty())?,
         secret_access_key: text(data, "AWS_SECRET_ACCESS_KEY")?.into(),
     })
 }

@@ -1,7 +1,7 @@
 //! Every field of every object of a tenant is looked after: whatever is changed, taken away or
 //! added is found, and told of by its place.
 
-use super::desired::{Child, Endpoint, Wanted, asked, certificates, front, guards};
+use super::desired::{Child, Endpoint, Officers, Wanted, asked, certificates, front, guards};
 use super::diff::differences;
 use super::observe::{Objects, Seen};
 use super::path::{Path, Segment};
@@ -41,6 +41,10 @@ pub(super) fn wanted() -> Wanted {
         database_network: network("192.0.2.10/32", 5432),
         storage_network: network("192.0.2.20/32", 7070),
         open: true,
+        officers: Some(Officers {
+            group: "eoffice:province-30".into(),
+            role: "eoffice-operator-officer-look".into(),
+        }),
     }
 }
 
@@ -130,6 +134,20 @@ fn at<'a>(mut value: &'a mut Value, segments: &[Segment]) -> &'a mut Value {
     value
 }
 
+/// The place as it is told of: an item of a list is called by its name, if it has one.
+fn written(object: &Value, path: &Path) -> String {
+    let mut written = Path::default();
+    for segment in &path.0 {
+        let item = written.then(segment.clone());
+        let name = item.look(object).and_then(|item| item["name"].as_str());
+        written = match (segment, name) {
+            (Segment::Index(_), Some(name)) => written.then(Segment::Named(name.into())),
+            _ => item,
+        };
+    }
+    written.to_string()
+}
+
 /// Every way to change one thing in an object, and the place where it is then told of.
 fn edits(object: &Value) -> Vec<(String, Value)> {
     let mut edits = Vec::new();
@@ -142,7 +160,7 @@ fn edits(object: &Value) -> Vec<(String, Value)> {
         let (last, parents) = path.0.split_last().unwrap();
         let mut changed = object.clone();
         *at(&mut changed, &path.0) = "changed".into();
-        edits.push((path.to_string(), changed));
+        edits.push((written(object, &path), changed));
         let mut removed = object.clone();
         match last {
             Segment::Field(name) => {
@@ -156,7 +174,12 @@ fn edits(object: &Value) -> Vec<(String, Value)> {
             Segment::Named(_) => unreachable!("these are walked by place"),
         }
         // What stood after it moves up: that is told of from this place on.
-        edits.push((path.to_string(), removed));
+        let place = match last {
+            // What has lost its name is called by its place.
+            Segment::Field(name) if name == "name" => path.to_string(),
+            _ => written(object, &path),
+        };
+        edits.push((place, removed));
     }
     let mut all = Vec::new();
     maps(&Path::default(), object, &mut all);
@@ -170,7 +193,7 @@ fn edits(object: &Value) -> Vec<(String, Value)> {
         let mut added = object.clone();
         at(&mut added, &path.0)["added"] = "by hand".into();
         let place = path.then(Segment::Field("added".into()));
-        edits.push((place.to_string(), added));
+        edits.push((written(object, &place), added));
     }
     let mut owned = object.clone();
     owned["metadata"]["ownerReferences"] = json!([{"name": "n", "uid": "u"}]);

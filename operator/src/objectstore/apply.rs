@@ -4,9 +4,8 @@ mod tags;
 
 use super::client::{Refusal, Store};
 use super::credential::Key;
-use super::desired::identity_tag;
-use super::step::{Owner, Step, Tags};
-use super::{empty, observe, policy, sites};
+use super::step::{Step, Tags};
+use super::{observe, policy, sites};
 use crate::effect::Effects;
 use crate::identity::tag;
 use crate::plan::Problem;
@@ -62,21 +61,6 @@ pub async fn apply(store: &Store, effects: &Effects, step: &Step) -> Result<Outc
                 })
                 .await;
             unless(removed, &["NoSuchBucketPolicy"])?;
-        }
-        Step::EmptyBucket { bucket, owner } => {
-            if still_owned(store, effects, bucket, owner).await? {
-                empty::empty(store, effects, bucket).await?;
-            }
-        }
-        Step::DeleteBucket { bucket, owner } => {
-            if still_owned(store, effects, bucket, owner).await? {
-                let deleted = store
-                    .call(effects, sites::DELETE_BUCKET, bucket, || {
-                        store.s3.delete_bucket().bucket(bucket).send()
-                    })
-                    .await;
-                unless(deleted, &["NoSuchBucket"])?;
-            }
         }
         of_user => apply_to_user(store, effects, of_user).await?,
     }
@@ -177,36 +161,11 @@ async fn apply_to_user(store: &Store, effects: &Effects, step: &Step) -> Result<
 }
 
 /// Answers that say it had been done before are no errors.
-fn unless<T>(result: Result<T, Refusal>, fine: &[&str]) -> Result<(), Problem> {
+pub(super) fn unless<T>(result: Result<T, Refusal>, fine: &[&str]) -> Result<(), Problem> {
     match result {
         Ok(_) => Ok(()),
         Err(refusal) if refusal.is(fine) => Ok(()),
         Err(refusal) => Err(refusal.into()),
-    }
-}
-
-/// Reads the mark again, live. False: the bucket is gone already.
-async fn still_owned(
-    store: &Store,
-    effects: &Effects,
-    bucket: &str,
-    owner: &Owner,
-) -> Result<bool, Problem> {
-    let Some(tags) = observe::tags(store, effects, bucket).await? else {
-        return Ok(false);
-    };
-    let expected = [
-        (tag("installation"), &owner.installation),
-        (tag("fingerprint"), &owner.fingerprint),
-        (identity_tag(), &owner.identity),
-    ];
-    let same = expected
-        .iter()
-        .all(|(key, value)| tags.get(key) == Some(value));
-    if same {
-        Ok(true)
-    } else {
-        Err(changed(store, "bucket", bucket))
     }
 }
 

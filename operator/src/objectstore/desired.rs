@@ -1,5 +1,6 @@
 //! What one tenant should have in its store. Pure.
 
+use super::auditors::Auditor;
 use super::observe::Bucket;
 use super::policy;
 use crate::identity::{Mark, derived_identity, tag};
@@ -48,6 +49,15 @@ pub struct Circumstances<'a> {
     pub fresh_identity: String,
 }
 
+/// The key before the one that is to come, while both may be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retiring {
+    /// Its access key id.
+    pub key: String,
+    /// Whether it was taken away: it stays, and does not work.
+    pub retired: bool,
+}
+
 /// What one tenant should have in its store.
 #[derive(Clone, Debug)]
 pub struct Desired {
@@ -59,14 +69,20 @@ pub struct Desired {
     pub user: String,
     /// The user's IAM path, which is its mark: not every IAM has tags on users.
     pub user_path: String,
+    /// Path of the users of the tenant whose data was taken over: they are removed and made again.
+    pub predecessor_path: Option<String>,
     /// The user's only policy.
     pub policy: Value,
+    /// The only policy of each auditor's user.
+    pub audit_policy: Value,
     /// Whether the bucket keeps old versions.
     pub versioning: bool,
     /// For how long each object is locked.
     pub retention: Option<Retention>,
     /// The mark on the bucket.
     pub mark: Mark,
+    /// Fingerprint in the marks of the tenant whose data was taken over: they are rewritten.
+    pub predecessor: Option<String>,
     /// The agency's codes, as tags.
     pub code_tags: BTreeMap<String, String>,
     /// What says that the bucket existed. Empty: it may be made.
@@ -82,6 +98,10 @@ pub struct Desired {
     pub access: Access,
     /// The access key id in the tenant's Secret.
     pub current_key: Option<String>,
+    /// The key that a rotation takes away. While it is the one in the Secret, a successor is to be made.
+    pub retiring: Option<Retiring>,
+    /// Who else may read the bucket now.
+    pub auditors: Vec<Auditor>,
     /// What the store can do.
     pub capabilities: StoreCapabilities,
     /// The time.
@@ -110,6 +130,8 @@ pub fn desired(record: &TenantRecordSpec, circumstances: Circumstances<'_>) -> D
             identity: identity.clone(),
         })
     };
+    let predecessor = record.predecessor.as_ref();
+    let predecessor = predecessor.map(|it| it.fingerprint.clone());
     // The plane is brought to what is asked once the identity is given.
     let brought = record.settled.contains_key(&Plane::Storage);
     Desired {
@@ -117,14 +139,19 @@ pub fn desired(record: &TenantRecordSpec, circumstances: Circumstances<'_>) -> D
         bucket: storage.bucket.clone(),
         user: storage.user.clone(),
         user_path: user_path(&record.installation_id, &record.fingerprint),
+        predecessor_path: predecessor
+            .as_ref()
+            .map(|it| user_path(&record.installation_id, it)),
+        predecessor,
         policy: policy::document(&storage.bucket, frozen.retention.is_some()),
+        audit_policy: policy::audit(&storage.bucket),
         versioning: frozen.versioning || frozen.retention.is_some(),
         retention: frozen.retention.clone(),
         mark: Mark {
             installation: record.installation_id.clone(),
             fingerprint: record.fingerprint.clone(),
             uid: record.tenant.uid.clone(),
-            state: record.state,
+            state: record.state.in_marks(),
             twin: record.database.oid.map(|oid| oid.to_string()),
         },
         code_tags: codes.iter().map(code_tag).collect(),
@@ -148,10 +175,20 @@ pub fn desired(record: &TenantRecordSpec, circumstances: Circumstances<'_>) -> D
             .collect(),
         access,
         current_key,
+        retiring: retiring(record),
+        auditors: Vec::new(),
         capabilities,
         now,
         fresh_identity,
     }
+}
+
+fn retiring(record: &TenantRecordSpec) -> Option<Retiring> {
+    let rotation = record.rotation.under_way.as_ref()?;
+    Some(Retiring {
+        key: rotation.key.clone()?,
+        retired: rotation.key_retired_at.is_some(),
+    })
 }
 
 /// The recorded identity, if it is one that was accepted for a bucket without any.
@@ -212,14 +249,22 @@ impl Desired {
             self.mark.state,
             self.code_tags,
             self.access == Access::Open,
+            self.auditors.iter().map(|it| &it.user).collect::<Vec<_>>(),
+            self.retiring.as_ref().map(|it| (&it.key, it.retired)),
         ]))
     }
 
-    /// Whether these tags are a mark of the same tenant.
+    /// Whether the key in the tenant's Secret is the one that is taken away: a successor is to be made.
+    pub fn renews(&self) -> bool {
+        let retiring = self.retiring.as_ref().map(|retiring| &retiring.key);
+        retiring.is_some() && retiring == self.current_key.as_ref()
+    }
+
+    /// Whether these tags are a mark of the same tenant, or of the one whose data it took over.
     pub(super) fn owns(&self, tags: &BTreeMap<String, String>) -> bool {
         self.owner()
             .iter()
-            .all(|(key, value)| tags.get(key) == Some(value))
+            .all(|(key, values)| tags.get(key).is_some_and(|found| values.contains(&found)))
     }
 
     /// Whether these tags are another's mark: a tag that is missing was removed, one that is another
@@ -227,13 +272,17 @@ impl Desired {
     pub(super) fn disowns(&self, tags: &BTreeMap<String, String>) -> bool {
         self.owner()
             .iter()
-            .any(|(key, value)| tags.get(key).is_some_and(|found| found != *value))
+            .any(|(key, values)| tags.get(key).is_some_and(|found| !values.contains(&found)))
     }
 
-    fn owner(&self) -> [(String, &String); 2] {
+    /// What the tags of a mark may say.
+    fn owner(&self) -> [(String, Vec<&String>); 2] {
+        let fingerprints = [&self.mark.fingerprint]
+            .into_iter()
+            .chain(&self.predecessor);
         [
-            (tag("installation"), &self.mark.installation),
-            (tag("fingerprint"), &self.mark.fingerprint),
+            (tag("installation"), vec![&self.mark.installation]),
+            (tag("fingerprint"), fingerprints.collect()),
         ]
     }
 

@@ -3,8 +3,8 @@
 mod user;
 
 use super::client::{Refusal, Store};
-use super::desired::{identity_tag, installation_path};
-use super::{policy, sites};
+use super::desired::{self, identity_tag, installation_path};
+use super::{auditors, policy, sites};
 use crate::effect::Effects;
 use crate::identity::{InstallationId, Mark};
 use crate::plan::Problem;
@@ -12,12 +12,12 @@ use aws_sdk_s3::types::{
     BucketVersioningStatus, DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled,
     ObjectLockRetentionMode,
 };
-use eoffice_crds::{RecordedStorage, Retention, RetentionMode};
-use futures::future::{join, try_join, try_join4};
+use eoffice_crds::{RecordedStorage, Retention, RetentionMode, TenantRecordSpec};
+use futures::future::{join3, try_join, try_join4};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) use user::user_path;
+pub(super) use user::{user, user_path};
 
 /// What the lists of a store say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Observed {
     pub bucket: Option<Bucket>,
     /// The user, if there is one of its name.
     pub user: Option<User>,
+    /// Users with the names of its auditors, wanted or not. Empty where they were not looked for.
+    pub auditors: BTreeMap<String, User>,
 }
 
 /// A bucket under a tenant's name: its own, or a foreign one.
@@ -124,13 +126,21 @@ async fn list_users(
     effects: &Effects,
     installation: &InstallationId,
 ) -> Result<BTreeMap<String, String>, Refusal> {
-    let path = installation_path(installation.as_str());
+    users_under(store, effects, &installation_path(installation.as_str())).await
+}
+
+/// The users under an IAM path, by name.
+pub(super) async fn users_under(
+    store: &Store,
+    effects: &Effects,
+    path: &str,
+) -> Result<BTreeMap<String, String>, Refusal> {
     let mut users = BTreeMap::new();
     let mut marker = None;
     loop {
         let page = store
-            .call(effects, sites::LIST_USERS, &path, || {
-                let request = store.iam.list_users().path_prefix(&path);
+            .call(effects, sites::LIST_USERS, path, || {
+                let request = store.iam.list_users().path_prefix(path);
                 request.set_marker(marker.clone()).send()
             })
             .await?;
@@ -153,7 +163,24 @@ pub async fn tenant(
     bucket: &str,
     user: &str,
 ) -> Result<Observed, Problem> {
-    look(store, effects, bucket, (user, None)).await
+    look(store, effects, bucket, (user, &BTreeMap::new())).await
+}
+
+/// Looks at all that the tenant of this record has, and its auditors: one list more.
+pub async fn audited_tenant(
+    store: &Store,
+    effects: &Effects,
+    record: &TenantRecordSpec,
+) -> Result<Observed, Problem> {
+    let RecordedStorage { bucket, user, .. } = &record.storage;
+    let fingerprints = [&record.fingerprint].into_iter();
+    let predecessor = record.predecessor.iter().map(|it| &it.fingerprint);
+    let mut listed = BTreeMap::new();
+    for fingerprint in fingerprints.chain(predecessor) {
+        let path = desired::user_path(&record.installation_id, fingerprint);
+        listed.extend(users_under(store, effects, &path).await?);
+    }
+    look(store, effects, bucket, (user, &listed)).await
 }
 
 /// The same, without asking for what the lists have just said.
@@ -164,25 +191,46 @@ pub async fn listed_tenant(
     user: &str,
     listed: &Inventory,
 ) -> Result<Observed, Problem> {
-    look(store, effects, bucket, (user, listed.users.get(user))).await
+    look(store, effects, bucket, (user, &listed.users)).await
 }
 
 async fn look(
     store: &Store,
     effects: &Effects,
     bucket_name: &str,
-    (user_name, path): (&str, Option<&String>),
+    (user_name, listed): (&str, &BTreeMap<String, String>),
 ) -> Result<Observed, Problem> {
-    // Both to their end: where both fail, the same one of them is told of each time.
-    let (bucket, user) = join(
+    // All to their end: where several fail, the same one of them is told of each time.
+    let (bucket, own, auditors) = join3(
         bucket(store, effects, bucket_name),
-        user::user(store, effects, user_name, path),
+        user(store, effects, user_name, listed.get(user_name)),
+        auditors(store, effects, user_name, listed),
     )
     .await;
     Ok(Observed {
         bucket: bucket?,
-        user: user?,
+        user: own?,
+        auditors: auditors?,
     })
+}
+
+/// Looks at those of the listed users that have names of this tenant's auditors.
+async fn auditors(
+    store: &Store,
+    effects: &Effects,
+    tenant_user: &str,
+    listed: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, User>, Refusal> {
+    let stem = auditors::stem(tenant_user);
+    let of_tenant = listed.range(stem.clone()..);
+    let of_tenant = of_tenant.take_while(|(name, _)| name.starts_with(&stem));
+    let mut found = BTreeMap::new();
+    for (name, path) in of_tenant {
+        if let Some(user) = user(store, effects, name, Some(path)).await? {
+            found.insert(name.clone(), user);
+        }
+    }
+    Ok(found)
 }
 
 async fn bucket(store: &Store, effects: &Effects, name: &str) -> Result<Option<Bucket>, Refusal> {

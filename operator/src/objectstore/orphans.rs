@@ -1,5 +1,6 @@
 //! What bears an installation's mark and is nobody's: told of, never removed.
 
+use super::auditors;
 use super::client::{Refusal, Store};
 use super::desired::user_path;
 use super::observe::{self, Inventory};
@@ -47,7 +48,9 @@ pub fn strangers<'a>(
     }
     let unnamed = |name: &&String| !named.contains(name.as_str());
     let buckets = listed.buckets.iter().filter(unnamed).cloned();
-    let users = listed.users.keys().filter(unnamed).cloned();
+    let of_auditor = |name: &str| auditors::tenant_user(name).is_some_and(|it| named.contains(it));
+    let users = listed.users.keys().filter(unnamed);
+    let users = users.filter(|name| !of_auditor(name)).cloned();
     buckets
         .map(Stranger::Bucket)
         .chain(users.map(Stranger::User))
@@ -148,7 +151,7 @@ async fn bucket(
             let path = user_path(&mark.installation, &mark.fingerprint);
             match mark.state {
                 RecordState::Live => Owner::Living(path),
-                RecordState::Retained => Owner::Left(path),
+                _ => Owner::Left(path),
             }
         }
     }))
@@ -167,7 +170,7 @@ mod tests {
             buckets: ["eo-1-documents", "eo-2-documents", "backup", &canary]
                 .map(Into::into)
                 .into(),
-            users: ["eo-1", "eo-2"]
+            users: ["eo-1", "eo-1-audit", "eo-2", "eo-2-audit"]
                 .map(|name| (name.into(), "/".into()))
                 .into(),
         };
@@ -184,6 +187,7 @@ mod tests {
             Stranger::Bucket("backup".into()),
             Stranger::Bucket("eo-2-documents".into()),
             Stranger::User("eo-2".into()),
+            Stranger::User("eo-2-audit".into()),
         ];
         assert_eq!(found, expected.into());
     }

@@ -1,5 +1,6 @@
 //! From what should be and what is to the changes between them. Pure.
 
+mod auditors;
 mod bucket;
 mod guard;
 mod loss;
@@ -8,11 +9,10 @@ mod tests;
 mod user;
 
 use super::desired::{Access, Desired};
-use super::observe::Observed;
+use super::observe::{Observed, User};
 use super::step::Step;
 use crate::plan::{Change, Difference, Problem, Step as _};
-use eoffice_crds::Reason;
-use guard::Standing;
+use user::Account;
 
 pub use loss::loss;
 
@@ -30,48 +30,49 @@ pub fn is_renewal(difference: &Difference) -> bool {
 /// carried out, the plan made from what is there then ends in the same.
 pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Change<Step>>, Problem> {
     guard::capable(desired)?;
-    let user = guard::user(desired, observed)?;
+    let own = guard::user(desired, observed)?;
+    guard::auditors(desired, observed)?;
     let bucket = guard::bucket(desired, observed)?;
-    let keys = user::keys(desired, user);
-    let mut rest = user::make(desired, user, &bucket);
+    let account = Account::tenant(desired);
+    let mut ended = auditors::end(desired, observed);
+    ended.extend(inherited(desired, own));
+    let user = own.filter(|user| !desired.inherited(user));
+    let keys = user::keys(&account, user);
+    let mut rest = user::make(&account, user, &bucket);
     rest.extend(bucket::bring(desired, &bucket));
-    rest.extend(user::policies(desired, user));
+    rest.extend(user::policies(&account, user));
+    let auditors = auditors::bring(desired, observed, &bucket);
     // Closing comes before all else, opening after it.
     Ok(match desired.access {
-        Access::Closed => [keys, rest].concat(),
-        Access::Open => [rest, keys].concat(),
+        Access::Closed => [keys, ended, rest, auditors].concat(),
+        Access::Open => [ended, rest, keys, auditors].concat(),
     })
 }
 
 /// The changes that end the access of a tenant that is to have none, whatever became of its bucket: a user is
 /// known by its path.
 pub fn plan_close(desired: &Desired, observed: &Observed) -> Vec<Change<Step>> {
-    match (desired.access, guard::user(desired, observed)) {
-        (Access::Closed, Ok(user)) => user::keys(desired, user),
+    let mut changes = match (desired.access, guard::user(desired, observed)) {
+        (Access::Closed, Ok(Some(user))) if desired.inherited(user) => {
+            inherited(desired, Some(user))
+        }
+        (Access::Closed, Ok(user)) => user::keys(&Account::tenant(desired), user),
         _ => Vec::new(),
-    }
+    };
+    changes.extend(auditors::end(desired, observed));
+    changes
 }
 
-/// The changes that destroy a tenant's storage. Never where records are under retention.
-pub fn plan_drop(desired: &Desired, observed: &Observed) -> Result<Vec<Change<Step>>, Problem> {
-    let user = guard::user(desired, observed)?;
-    let bucket = match observed.bucket {
-        // Half dropped already, however much of it is on record.
-        None => Standing::Absent,
-        Some(_) => guard::bucket(desired, observed)?,
-    };
-    let locked = bucket.there().is_some_and(|it| it.retention.is_some());
-    if desired.retention.is_some() || locked {
-        return Err(Problem::new(
-            Reason::DeleteNotAllowed,
-            format!(
-                "bucket {} in store {} holds records under retention, which are never destroyed with their tenant; ask for deletionPolicy Retain",
-                desired.bucket, desired.store
-            ),
-        ));
-    }
-    let (keys, rest) = user::remove(desired, user);
-    Ok([keys, bucket::remove(desired, &bucket), rest].concat())
+/// What removes the user of the tenant whose data was taken over: its path cannot be rewritten.
+fn inherited(desired: &Desired, user: Option<&User>) -> Vec<Change<Step>> {
+    let user = user.filter(|user| desired.inherited(user));
+    let removal = user.map(|user| user::remove(&desired.user, user));
+    removal.unwrap_or_default().whole().collect()
+}
+
+/// The changes that remove a user of this name, as it was found.
+pub(super) fn remove_user(name: &str, user: &User) -> Vec<Change<Step>> {
+    user::remove(name, user).whole().collect()
 }
 
 /// A step with what it ends. Where it closes or destroys, so does each of its differences.

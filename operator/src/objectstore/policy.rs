@@ -1,10 +1,10 @@
-//! The policy of a tenant's user: its own bucket, and nothing that could loosen what holds there.
+//! The policies of a tenant's user and of its auditors': its own bucket, and nothing that could loosen what holds there.
 
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Name of the one inline policy of a tenant's user.
+/// Name of the one inline policy of a user.
 pub(super) const NAME: &str = "bucket";
 
 const ON_BUCKET: [&str; 6] = [
@@ -36,13 +36,36 @@ pub(super) fn document(bucket: &str, retention: bool) -> Value {
     if retention {
         on_objects.push(UNDER_RETENTION);
     }
+    statements(bucket, &ON_BUCKET, &on_objects)
+}
+
+const AUDIT_ON_BUCKET: [&str; 5] = [
+    "s3:GetBucketLocation",
+    "s3:GetBucketObjectLockConfiguration",
+    "s3:GetBucketVersioning",
+    "s3:ListBucket",
+    "s3:ListBucketVersions",
+];
+
+const AUDIT_ON_OBJECTS: [&str; 3] = [
+    "s3:GetObject",
+    "s3:GetObjectRetention",
+    "s3:GetObjectVersion",
+];
+
+/// An auditor's policy for this bucket: to read, old versions too.
+pub(super) fn audit(bucket: &str) -> Value {
+    statements(bucket, &AUDIT_ON_BUCKET, &AUDIT_ON_OBJECTS)
+}
+
+fn statements(bucket: &str, on_bucket: &[&str], on_objects: &[&str]) -> Value {
     json!({
         "Version": "2012-10-17",
         "Statement": [
             {
                 "Sid": "Bucket",
                 "Effect": "Allow",
-                "Action": ON_BUCKET,
+                "Action": on_bucket,
                 "Resource": format!("arn:aws:s3:::{bucket}"),
             },
             {
@@ -127,6 +150,23 @@ mod tests {
             }
             assert_eq!(policy.contains("DeleteObjectVersion"), retention);
             assert_eq!(policy.matches("arn:aws:s3:::eo-1-documents").count(), 2);
+        }
+    }
+
+    #[test]
+    fn an_auditor_may_read_and_nothing_else() {
+        let policy = audit("eo-1-documents");
+        for statement in policy["Statement"].as_array().unwrap() {
+            for action in statement["Action"].as_array().unwrap() {
+                let action = action.as_str().unwrap();
+                assert!(
+                    action.starts_with("s3:Get") || action.starts_with("s3:ListBucket"),
+                    "{action}"
+                );
+                assert!(!action.contains('*'), "{action}");
+            }
+            let resource = statement["Resource"].as_str().unwrap();
+            assert!(resource.starts_with("arn:aws:s3:::eo-1-documents"));
         }
     }
 }

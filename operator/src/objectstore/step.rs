@@ -9,17 +9,6 @@ use std::fmt;
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
 
-/// Whose a bucket must be, and which, for it to be destroyed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// The installation in its mark.
-    pub installation: String,
-    /// The tenant's fingerprint in its mark.
-    pub fingerprint: String,
-    /// The identity given at its making.
-    pub identity: String,
-}
-
 /// One change in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -111,20 +100,6 @@ pub enum Step {
         /// The user.
         user: String,
     },
-    /// Destroy all objects, old versions and begun uploads.
-    EmptyBucket {
-        /// The bucket.
-        bucket: String,
-        /// Whose it must be.
-        owner: Owner,
-    },
-    /// Destroy the empty bucket.
-    DeleteBucket {
-        /// The bucket.
-        bucket: String,
-        /// Whose it must be.
-        owner: Owner,
-    },
     /// Delete the user, which has neither policies nor keys any more.
     DeleteUser {
         /// The user.
@@ -148,9 +123,7 @@ impl plan::Step for Step {
     fn destructive(&self) -> bool {
         matches!(
             self,
-            Self::EmptyBucket { .. }
-                | Self::DeleteBucket { .. }
-                | Self::DeleteUser { .. }
+            Self::DeleteUser { .. }
                 | Self::DeleteKey { .. }
                 | Self::SetKeyStatus { active: false, .. }
         )
@@ -189,8 +162,6 @@ impl fmt::Display for Step {
             }
             Self::DeleteKey { user, key } => write!(f, "delete key {key} of user {user}"),
             Self::CreateKey { user } => write!(f, "create a key of user {user}"),
-            Self::EmptyBucket { bucket, .. } => write!(f, "destroy all that is in bucket {bucket}"),
-            Self::DeleteBucket { bucket, .. } => write!(f, "delete bucket {bucket}"),
             Self::DeleteUser { user, .. } => write!(f, "delete user {user}"),
         }
     }

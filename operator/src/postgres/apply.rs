@@ -2,22 +2,24 @@
 
 use super::connection::Server;
 use super::credential::Verifier;
+use super::destroy::Target;
 use super::error::Asked;
 use super::ident::Ident;
-use super::observe::named;
+use super::inside;
 use super::sites;
 use super::sql::{AWAIT_VERIFIER, COPY_VERIFIER, END_SESSIONS, statements};
 use super::step::Step;
 use crate::effect::{Effects, Site};
-use crate::identity::Mark;
 use crate::plan::Problem;
-use eoffice_crds::Reason;
 use futures::SinkExt;
 use std::io::Cursor;
 use std::pin::pin;
 
 /// Carries out one step. A step that can destroy something first looks at the mark again.
 pub async fn apply(server: &Server, effects: &Effects, step: &Step) -> Result<(), Problem> {
+    if let Some(target) = Target::of(step) {
+        return target.destroy(server, effects, step).await.map(drop);
+    }
     match step {
         Step::CreateDatabase { .. } => {
             let _turn = server.creation().await?;
@@ -35,6 +37,9 @@ pub async fn apply(server: &Server, effects: &Effects, step: &Step) -> Result<()
         }
         Step::CreateLogin {
             login, verifier, ..
+        }
+        | Step::CreateAuditor {
+            login, verifier, ..
         } => {
             run(server, effects, step, &statements(step)).await?;
             let password = Step::SetPassword {
@@ -45,20 +50,8 @@ pub async fn apply(server: &Server, effects: &Effects, step: &Step) -> Result<()
         }
         Step::SetPassword { verifier, .. } => set_password(server, effects, step, verifier).await,
         Step::EndSessions { role } => end_sessions(server, effects, step, role).await,
-        Step::DropDatabase {
-            database,
-            oid,
-            mark,
-        } => drop_database(server, effects, step, database, *oid, mark).await,
-        Step::DropRole { role, mark } => {
-            let found = named(server, effects, sites::CHECK_MARK, role.as_str(), &[role]).await?;
-            match found.role(role.as_str()) {
-                None => Ok(()),
-                Some(found) if bears(found.mark(), mark) => {
-                    run(server, effects, step, &statements(step)).await
-                }
-                Some(_) => Err(changed(server, role)),
-            }
+        Step::TakeWrites { .. } | Step::LetRead { .. } => {
+            inside::put_right(server, effects, step).await
         }
         _ => run(server, effects, step, &statements(step)).await,
     }
@@ -118,53 +111,13 @@ async fn end_sessions(
         .map(|_| ())
 }
 
-async fn drop_database(
-    server: &Server,
-    effects: &Effects,
-    step: &Step,
-    database: &Ident,
-    oid: u32,
-    mark: &Mark,
-) -> Result<(), Problem> {
-    let name = database.as_str();
-    let audit = named(server, effects, sites::CHECK_MARK, name, &[database]).await?;
-    let Some(found) = audit.database(name) else {
-        return Ok(());
-    };
-    if found.oid != oid || !bears(found.mark(), mark) {
-        return Err(changed(server, database));
-    }
-    if !found.half_dropped() {
-        let shut = format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false");
-        let session = server.session(effects).await?;
-        let answer = effects
-            .call(sites::ALTER_DATABASE, name, || session.batch_execute(&shut))
-            .await;
-        session.settle(answer, &Asked::To(format!("shut database {database}")))?;
-    }
-    run(server, effects, step, &statements(step)).await
-}
-
-fn bears(found: Option<Mark>, expected: &Mark) -> bool {
-    found.is_some_and(|found| found.same_owner(expected))
-}
-
-fn changed(server: &Server, object: &Ident) -> Problem {
-    Problem::new(
-        Reason::ForeignObject,
-        format!(
-            "{} on {} was replaced or lost its mark while it was about to be dropped; it is left as it is",
-            object.as_str(),
-            server.name()
-        ),
-    )
-}
-
 /// From where a step calls, and what it is about.
 fn site(step: &Step) -> (Site, &Ident) {
     match step {
         Step::CreateRole { role, .. } => (sites::CREATE_ROLE, role),
-        Step::CreateLogin { login, .. } => (sites::CREATE_LOGIN, login),
+        Step::CreateLogin { login, .. } | Step::CreateAuditor { login, .. } => {
+            (sites::CREATE_LOGIN, login)
+        }
         Step::CreateDatabase { database } => (sites::CREATE_DATABASE, database),
         Step::MarkDatabase { database, .. } => (sites::MARK, database),
         Step::MarkRole { role, .. } => (sites::MARK, role),
@@ -178,10 +131,16 @@ fn site(step: &Step) -> (Site, &Ident) {
         Step::Rejoin { role } => (sites::GRANT, role),
         Step::Leave { member, .. } => (sites::REVOKE, member),
         Step::ResetAttributes { role }
+        | Step::LimitTime { role, .. }
         | Step::ResetSettings { role, .. }
         | Step::RemovePassword { role }
         | Step::CloseLogin { role } => (sites::ALTER_ROLE, role),
-        Step::LimitConnections { login, .. }
+        Step::Admit { login, .. } => (sites::GRANT, login),
+        Step::TakeWrites { login, .. } | Step::LetRead { login, .. } => {
+            (sites::GRANT_INSIDE, login)
+        }
+        Step::Confine { login }
+        | Step::LimitConnections { login, .. }
         | Step::ActAs { login, .. }
         | Step::SetPassword { login, .. }
         | Step::OpenLogin { login } => (sites::ALTER_ROLE, login),

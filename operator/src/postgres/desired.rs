@@ -1,7 +1,9 @@
 //! What one tenant should have on its server. Pure.
 
+use super::auditor::Auditor;
 use super::credential::Verifier;
 use super::ident::{Ident, Unquotable};
+use super::owner::Owner;
 use crate::identity::Mark;
 use crate::plan::Problem;
 use data_encoding::HEXLOWER;
@@ -31,6 +33,8 @@ pub struct Witness {
 pub struct Desired {
     /// Name of the DatabaseServer, for sentences.
     pub server: String,
+    /// Identity of that server (PostgreSQL's system_identifier).
+    pub system_identifier: String,
     /// The database.
     pub database: Ident,
     /// The role that owns the tenant's objects and cannot log in.
@@ -55,6 +59,12 @@ pub struct Desired {
     pub superseded_twins: Vec<String>,
     /// Whether the tenant may use it.
     pub access: Access,
+    /// While the tenant's credentials are rotated: the other login stays as open as it is.
+    pub retiring: bool,
+    /// Those who may read the database, each with a login of their own. The tenant's other auditors are shut out.
+    pub auditors: Vec<Auditor>,
+    /// Fingerprint of the record that the tenant took its data over from: such marks are ours too, and rewritten.
+    pub predecessor: Option<String>,
 }
 
 /// What the tenant of this record should have. `bucket` is the mark found on its bucket, if one was:
@@ -103,6 +113,7 @@ pub fn desired(
         .collect();
     Ok(Desired {
         server: names.server.clone(),
+        system_identifier: names.system_identifier.clone(),
         database: ident(&names.name)?,
         role: ident(&names.role)?,
         login: ident(&names.login)?,
@@ -114,7 +125,7 @@ pub fn desired(
             installation: record.installation_id.clone(),
             fingerprint: record.fingerprint.clone(),
             uid: record.tenant.uid.clone(),
-            state: record.state,
+            state: record.state.in_marks(),
             twin: record.storage.bucket_identity.clone(),
         },
         witnesses: [
@@ -127,6 +138,11 @@ pub fn desired(
         superseded,
         superseded_twins,
         access,
+        retiring: record.rotation.under_way.as_ref().is_some_and(|under_way| {
+            under_way.login_retired_at.is_none() && under_way.login == other_login(&names.login)
+        }),
+        auditors: Vec::new(),
+        predecessor: (record.predecessor.as_ref()).map(|before| before.fingerprint.clone()),
     })
 }
 
@@ -138,7 +154,7 @@ pub fn recorded_names(record: &TenantRecordSpec) -> [String; 4] {
 }
 
 /// The logins `_a` and `_b` alternate.
-fn other_login(login: &str) -> String {
+pub fn other_login(login: &str) -> String {
     match login.strip_suffix("_b") {
         Some(stem) => format!("{stem}_a"),
         None => format!("{}_b", login.strip_suffix("_a").unwrap_or(login)),
@@ -146,6 +162,37 @@ fn other_login(login: &str) -> String {
 }
 
 impl Desired {
+    /// With those who may read the database.
+    #[must_use]
+    pub fn with_auditors(mut self, auditors: Vec<Auditor>) -> Self {
+        self.auditors = auditors;
+        self
+    }
+
+    /// Whose everything here must be.
+    pub fn owner(&self) -> Owner {
+        Owner {
+            mark: self.mark.clone(),
+            predecessor: self.predecessor.clone(),
+            system_identifier: self.system_identifier.clone(),
+        }
+    }
+
+    /// Whether this is the login of the tenant, or the one that it had until a moment ago and may still use.
+    pub(super) fn serves(&self, login: &Ident) -> bool {
+        *login == self.login || (self.retiring && *login == self.idle)
+    }
+
+    /// Who may read the database by this login, if somebody may.
+    pub(super) fn auditor(&self, login: &str) -> Option<&Auditor> {
+        (self.auditors.iter()).find(|auditor| auditor.login.as_str() == login)
+    }
+
+    /// Whoever objects in the database belong to.
+    pub(super) fn object_owners(&self) -> [Ident; 3] {
+        [&self.role, &self.login, &self.idle].map(Clone::clone)
+    }
+
     /// The names that are this tenant's on the server: database, role, both logins.
     pub fn names(&self) -> [&Ident; 4] {
         [&self.database, &self.role, &self.login, &self.idle]
@@ -168,8 +215,15 @@ impl Desired {
             &mark.to_comment(),
             &format!("{:?}", self.access),
         ] {
-            sha.update(part.len().to_be_bytes());
-            sha.update(part);
+            part_of(&mut sha, part);
+        }
+        // Nothing is added where there is nothing of it: a fingerprint from before these existed stays the same.
+        if self.retiring {
+            part_of(&mut sha, "retiring");
+        }
+        for auditor in &self.auditors {
+            part_of(&mut sha, auditor.login.as_str());
+            part_of(&mut sha, &auditor.until.to_string());
         }
         let mut text = HEXLOWER.encode(&sha.finalize());
         text.truncate(16);
@@ -177,14 +231,19 @@ impl Desired {
     }
 }
 
+fn part_of(sha: &mut Sha256, part: &str) {
+    sha.update(part.len().to_be_bytes());
+    sha.update(part);
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::postgres::Credential;
     use serde_json::json;
 
-    fn record() -> TenantRecordSpec {
+    pub fn record() -> TenantRecordSpec {
         let record = json!({
             "installationId": "korat", "fingerprint": "f",
             "tenant": {"namespace": "province-30", "name": "x", "uid": "u1"}, "state": "live",
@@ -212,7 +271,7 @@ mod tests {
             installation: "korat".into(),
             fingerprint: "f".into(),
             uid: "u1".into(),
-            state: record.state,
+            state: record.state.in_marks(),
             twin: Some(twin.to_string()),
         };
         let verifier = credential.verifier();
@@ -242,19 +301,54 @@ mod tests {
             asked,
             "witnesses and password"
         );
-        let cases: [(Edit, bool); 6] = [
+        fn rotating(record: &mut TenantRecordSpec, login: &str) {
+            record.rotation = serde_json::from_value(json!({"underWay": {
+                "cause": "Age", "since": "2026-01-01T00:00:00Z",
+                "deadline": "2026-01-08T00:00:00Z", "login": login
+            }}))
+            .unwrap();
+        }
+        let cases: [(Edit, bool); 10] = [
             (|r| r.database.oid = None, true),
             (|r| r.storage.bucket_identity = None, true),
             (|r| r.database.superseded.clear(), true),
             (|r| r.tenant.uid = "u2".into(), false),
             (|r| r.state = eoffice_crds::RecordState::Retained, false),
             (|r| r.database.role = "other".into(), false),
+            (|r| rotating(r, "eo_1_b"), false),
+            // A rotation of another login, or one whose login was taken away, keeps nothing open.
+            (|r| rotating(r, "eo_1_a"), true),
+            (
+                |r| {
+                    rotating(r, "eo_1_b");
+                    let under_way = r.rotation.under_way.as_mut().unwrap();
+                    under_way.login_retired_at = Some(under_way.since.clone());
+                },
+                true,
+            ),
+            (
+                |r| {
+                    r.predecessor = serde_json::from_value(
+                        json!({"namespace": "eoffice-old", "fingerprint": "before"}),
+                    )
+                    .unwrap();
+                },
+                true,
+            ),
         ];
         for (number, (edit, same)) in cases.iter().enumerate() {
             let mut record = record();
             edit(&mut record);
             assert_eq!(of(&record, 100, 1).asked() == asked, *same, "case {number}");
         }
+        let verifier = Credential::new("x", [1; 32], [2; 16]);
+        let audited = |until: i64| {
+            let until = jiff::Timestamp::from_second(until).unwrap();
+            let auditor = Auditor::new("eo_1_audit_x", verifier.verifier(), until).unwrap();
+            of(&record(), 100, 1).with_auditors(vec![auditor]).asked()
+        };
+        assert_ne!(audited(1), asked);
+        assert_ne!(audited(1), audited(2));
         let mut closed = of(&record(), 100, 1);
         closed.access = Access::Closed;
         assert_ne!(closed.asked(), asked);

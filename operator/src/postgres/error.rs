@@ -15,6 +15,8 @@ pub(super) enum Asked {
     Connect,
     /// The audit, which needs the bootstrap's function.
     Audit,
+    /// To drop something; in words.
+    Drop(String),
     /// Something else, in words.
     To(String),
 }
@@ -83,7 +85,20 @@ fn refused(place: &Place, asked: &Asked, code: &SqlState, message: &str) -> Prob
             Reason::Unsupported,
             "run examples/platform/bootstrap.sql there as a superuser, in the database postgres",
         ),
-        (Asked::To(_), _) => (
+        (Asked::Drop(_), code)
+            if [
+                &SqlState::INSUFFICIENT_PRIVILEGE,
+                &SqlState::OBJECT_IN_USE,
+                &SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
+            ]
+            .contains(&code) =>
+        {
+            (
+                Reason::BackendError,
+                "something that the operator cannot end stands in the way, such as a superuser's session (pg_stat_activity), a prepared transaction (pg_prepared_xacts), a replication slot, or what a role has elsewhere (pg_shdepend); have a superuser end it, and it is tried again",
+            )
+        }
+        (Asked::To(_) | Asked::Drop(_), _) => (
             Reason::BackendError,
             "it is tried again; if it stays so, see the server's log",
         ),
@@ -91,7 +106,7 @@ fn refused(place: &Place, asked: &Asked, code: &SqlState, message: &str) -> Prob
     let what = match asked {
         Asked::Connect => "let the operator in",
         Asked::Audit => "be looked at",
-        Asked::To(what) => what,
+        Asked::To(what) | Asked::Drop(what) => what,
     };
     let code = code.code();
     Problem::new(

@@ -1,9 +1,11 @@
 //! What is on a server, as one query sees it.
 
+use super::auditor::INFIX;
 use super::connection::Server;
 use super::desired::{Desired, recorded_names};
 use super::error::{Asked, broken_answer};
 use super::ident::Ident;
+use super::inside::{self, Inside};
 use super::sites;
 use super::sql::AUDIT;
 use crate::effect::{Effects, Site};
@@ -30,8 +32,12 @@ pub struct Observed {
     pub operator: String,
     /// The tenant's database.
     pub database: Option<Database>,
-    /// Those of the tenant's roles that exist.
+    /// Those of the tenant's roles that exist: the one that owns, and both logins.
     pub roles: BTreeMap<String, Role>,
+    /// Roles that are called like auditors of its database, wanted or not.
+    pub auditors: BTreeMap<String, Role>,
+    /// What auditors may do inside the database, where that was looked at.
+    pub inside: Option<Inside>,
 }
 
 /// A database.
@@ -88,6 +94,8 @@ pub struct Role {
     pub attributes: Vec<String>,
     /// Connections it may hold; -1: no limit.
     pub connection_limit: i32,
+    /// Until when it can log in, as PostgreSQL writes it in JSON (ISO 8601, `-infinity`); absent: always.
+    pub valid_until: Option<String>,
     /// Whether the operator administers it.
     pub administered: bool,
     /// Whether the operator can act as it.
@@ -152,7 +160,21 @@ pub async fn observe(
 ) -> Result<Observed, Problem> {
     let object = desired.database.as_str();
     let found = named(server, effects, sites::OBSERVE, object, &desired.names()).await?;
-    Ok(found.observed(desired))
+    let mut observed = found.observed(desired);
+    if observed.may_be_entered(desired) {
+        observed.inside = Some(inside::look(server, effects, desired).await?);
+    }
+    Ok(observed)
+}
+
+/// Looks afresh at the mark on the database of this name, if both are there.
+pub async fn mark_of(
+    server: &Server,
+    effects: &Effects,
+    database: &str,
+) -> Result<Option<Mark>, Problem> {
+    let found = look(server, effects, sites::OBSERVE, database, Some(&[database])).await?;
+    Ok(found.database(database).and_then(Database::mark))
 }
 
 /// Looks at the objects of these names.
@@ -200,7 +222,18 @@ impl Audit {
             operator: self.operator.clone(),
             database: self.databases.get(database).cloned(),
             roles: roles.into_iter().filter_map(role).collect(),
+            auditors: self.auditors_of(database),
+            inside: None,
         }
+    }
+
+    fn auditors_of(&self, database: &str) -> BTreeMap<String, Role> {
+        let first = format!("{database}{INFIX}");
+        let called_so =
+            (self.roles.range(first.clone()..)).take_while(|(name, _)| name.starts_with(&first));
+        called_so
+            .map(|(name, role)| (name.clone(), role.clone()))
+            .collect()
     }
 
     /// What of it is the tenant's of this record.
@@ -216,6 +249,12 @@ impl Audit {
     /// The role of this name, if it exists.
     pub fn role(&self, name: &str) -> Option<&Role> {
         self.roles.get(name)
+    }
+
+    /// The roles that have a session.
+    pub fn in_use(&self) -> impl Iterator<Item = &str> {
+        let used = self.roles.values().filter(|role| role.sessions > 0);
+        used.map(|role| role.name.as_str())
     }
 
     /// The operator's role on this server.
@@ -264,7 +303,7 @@ impl Audit {
         for (_, mark) in self.marked(installation) {
             match mark.state {
                 RecordState::Live => counts.live += 1,
-                RecordState::Retained => counts.retained += 1,
+                _ => counts.retained += 1,
             }
         }
         counts.connections = self
@@ -282,13 +321,34 @@ impl Audit {
 }
 
 impl Observed {
-    /// The same without what changes while nobody changes anything: how many sessions there are.
+    /// The same without what changes while nobody changes anything: how many sessions there are, and whether somebody
+    /// looked inside.
     #[must_use]
     pub fn at_rest(mut self) -> Self {
-        for role in self.roles.values_mut() {
+        for role in self.roles.values_mut().chain(self.auditors.values_mut()) {
             role.sessions = 0;
         }
+        self.inside = None;
         self
+    }
+
+    /// Whether all was looked at that is asked for: what auditors may do inside the database, no look at the whole server
+    /// shows.
+    pub fn is_enough(&self, desired: &Desired) -> bool {
+        desired.auditors.is_empty() || self.inside.is_some()
+    }
+
+    /// Whether there is a reason to enter the database, and it is ours and takes connections.
+    fn may_be_entered(&self, desired: &Desired) -> bool {
+        let ours = |database: &Database| {
+            database.owner == self.operator
+                && database.open
+                && !database.half_dropped()
+                && database
+                    .mark()
+                    .is_some_and(|mark| desired.owner().owns(&mark))
+        };
+        !desired.auditors.is_empty() && self.database.as_ref().is_some_and(ours)
     }
 }
 

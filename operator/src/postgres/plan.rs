@@ -11,6 +11,7 @@ use crate::identity::Mark;
 use crate::plan::{Change, Difference, Problem};
 use eoffice_crds::{Reason, RecordState};
 
+mod auditors;
 mod database;
 mod judge;
 mod loss;
@@ -21,7 +22,7 @@ mod words;
 
 pub use judge::beyond;
 pub(super) use judge::beyond_our_rights;
-use judge::{ours, ours_or_absent, undroppable};
+use judge::{concerned, ours, ours_or_absent, undroppable};
 pub use loss::loss;
 use loss::not_lost;
 
@@ -36,6 +37,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Change<Step>>,
     let (remnant, standing) = split(observed);
     let mut changes = Vec::new();
     roles::close(desired, observed, |_| true, &mut changes);
+    auditors::close(desired, observed, |_| true, &mut changes)?;
     // It was accepted as lost, or it would have been said above.
     changes.extend(remnant.map(|remnant| dropped(desired, remnant)));
     // A tenant that has left gets nothing made that it did not have.
@@ -46,13 +48,16 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Change<Step>>,
             changes.push(database::create(desired));
         }
     }
-    for role in observed.roles.values() {
+    for role in concerned(desired, observed) {
         roles::repair(desired, observed, role, &mark, &mut changes)?;
     }
     if has_database {
         let new = Database::as_made(desired, observed);
         database::rules(desired, standing.unwrap_or(&new), &mark, &mut changes)?;
         roles::let_in(desired, observed, standing.is_some(), &mut changes);
+    }
+    if let Some(standing) = standing {
+        auditors::let_in(desired, observed, standing, &mark, &mut changes);
     }
     if changes.is_empty() {
         // Last, so that what only a superuser can put right holds up nothing else.
@@ -65,12 +70,14 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Change<Step>>,
 /// known by its own mark. What only a superuser can close is left to [`plan`], which tells of it.
 pub fn plan_close(desired: &Desired, observed: &Observed) -> Vec<Change<Step>> {
     let mut changes = Vec::new();
+    let closable = |role: &&Role| {
+        ours(desired, role) && role.administered && !role.privileges.contains(&SUPERUSER.into())
+    };
     if desired.access == Access::Closed {
-        let closable = |role: &&Role| {
-            ours(desired, role) && role.administered && !role.privileges.contains(&SUPERUSER.into())
-        };
         roles::close(desired, observed, closable, &mut changes);
     }
+    // A role whose name cannot be kept whole is none of ours.
+    let _ = auditors::close(desired, observed, closable, &mut changes);
     changes
 }
 
@@ -80,25 +87,26 @@ pub fn plan_drop(desired: &Desired, observed: &Observed) -> Result<Vec<Change<St
     undroppable(desired, observed)?;
     let closing = Desired {
         access: Access::Closed,
+        auditors: Vec::new(),
         ..desired.clone()
     };
     let mut changes = Vec::new();
     roles::close(&closing, observed, |_| true, &mut changes);
+    auditors::close(&closing, observed, |_| true, &mut changes)?;
     if let Some(database) = &observed.database {
         if database.mark().is_none() {
             changes.push(database::mark(desired, database, &desired.mark));
         }
         changes.push(dropped(desired, database));
     }
-    for name in [&desired.login, &desired.idle, &desired.role] {
-        if observed.role(name).is_some() {
-            let step = Step::DropRole {
-                role: name.clone(),
-                mark: desired.mark.clone(),
-            };
-            let gone = Difference::delete(words::role(name.as_str())).destructive();
-            changes.push(Change::new(step, gone));
-        }
+    for role in concerned(&closing, observed) {
+        let step = Step::DropRole {
+            role: ident(&role.name)?,
+            oid: role.oid,
+            owner: desired.owner(),
+        };
+        let gone = Difference::delete(words::role(&role.name)).destructive();
+        changes.push(Change::new(step, gone));
     }
     Ok(changes)
 }
@@ -115,7 +123,7 @@ fn dropped(desired: &Desired, database: &Database) -> Change<Step> {
     let step = Step::DropDatabase {
         database: desired.database.clone(),
         oid: database.oid,
-        mark: desired.mark.clone(),
+        owner: desired.owner(),
     };
     let gone = Difference::delete(words::database(&desired.database))
         .before(format!("oid {}", database.oid))

@@ -19,6 +19,8 @@ pub(super) const CHECK_IDENTITY: Site = read("check_identity");
 pub(super) const AUDIT: Site = read("audit").within(Duration::from_secs(30));
 pub(super) const OBSERVE: Site = read("observe");
 pub(super) const OBSERVE_SERVER: Site = read("observe_server");
+pub(super) const LOOK_INSIDE: Site = read("look_inside").within(Duration::from_secs(60));
+pub(super) const SIZE: Site = read("size").within(Duration::from_secs(30));
 pub(super) const CHECK_MARK: Site = read("check_mark");
 /// Undone as soon as it is done, so it counts as a look.
 pub(super) const PROVE_USE: Site = read("prove_use").within(Duration::from_secs(20));
@@ -32,9 +34,11 @@ pub(super) const ALTER_ROLE: Site = write("alter_role");
 pub(super) const ALTER_DATABASE: Site = write("alter_database");
 pub(super) const GRANT: Site = write("grant");
 pub(super) const REVOKE: Site = write("revoke");
+pub(super) const GRANT_INSIDE: Site = write("grant_inside").within(LONG);
 pub(super) const HAND_OVER_SCHEMA: Site = write("hand_over_schema").within(LONG);
 pub(super) const END_SESSIONS: Site = write("end_sessions").within(Duration::from_secs(30));
-pub(super) const DROP_DATABASE: Site = write("drop_database").within(LONG);
+/// The server ends it first, by its statement_timeout: whether it was done is known then.
+pub(super) const DROP_DATABASE: Site = write("drop_database").within(Duration::from_secs(75));
 pub(super) const DROP_ROLE: Site = write("drop_role");
 pub(super) const CLAIM: Site = write("claim");
 
@@ -45,6 +49,8 @@ pub const ALL: &[Site] = &[
     AUDIT,
     OBSERVE,
     OBSERVE_SERVER,
+    LOOK_INSIDE,
+    SIZE,
     CHECK_MARK,
     PROVE_USE,
     PROVE_REFUSAL,
@@ -56,6 +62,7 @@ pub const ALL: &[Site] = &[
     ALTER_DATABASE,
     GRANT,
     REVOKE,
+    GRANT_INSIDE,
     HAND_OVER_SCHEMA,
     END_SESSIONS,
     DROP_DATABASE,

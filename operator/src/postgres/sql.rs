@@ -1,10 +1,11 @@
 //! SQL texts. Every name in them is qualified or quoted.
 
+use super::auditor::{AUDITOR_SESSIONS, AUDITOR_SETTINGS};
 use super::ident::{Ident, Literal};
 use super::step::Step;
 use crate::identity::Mark;
 
-/// One look at the databases and roles of the names in `$1`, or at all with our prefix where it is null.
+/// One look at the databases and roles of the names in `$1`, auditors of such databases included, or at all with our prefix where it is null.
 ///
 /// It answers flat lists, whose parts belong together by oid or name: what is put together here would be joined
 /// by plans that are only as good as statistics of catalogs that nobody analyses. `pg_shdepend` shows from
@@ -14,7 +15,11 @@ WITH me AS (
     SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = current_user
 ), roles AS MATERIALIZED (
     SELECT r.* FROM pg_catalog.pg_roles r
-    WHERE CASE WHEN $1::text[] IS NULL THEN r.rolname LIKE 'eo\_%' ELSE r.rolname = ANY ($1) END
+    WHERE CASE
+      WHEN $1::text[] IS NULL THEN r.rolname LIKE 'eo\_%'
+      ELSE r.rolname = ANY ($1)
+        OR EXISTS (SELECT FROM unnest($1) n WHERE pg_catalog.starts_with(r.rolname::text, n || '_audit_'))
+    END
 ), ties AS MATERIALIZED (
     SELECT m.* FROM pg_catalog.pg_auth_members m
     WHERE m.roleid IN (SELECT r.oid FROM roles r) OR m.member IN (SELECT r.oid FROM roles r)
@@ -49,9 +54,8 @@ SELECT pg_catalog.json_build_object(
         pg_catalog.array_remove(ARRAY[
             CASE WHEN r.rolcreatedb THEN 'CREATEDB' END,
             CASE WHEN r.rolcreaterole THEN 'CREATEROLE' END,
-            CASE WHEN NOT r.rolinherit THEN 'NOINHERIT' END,
-            CASE WHEN r.rolvaliduntil <> 'infinity' THEN 'VALID UNTIL ' || r.rolvaliduntil::text END], NULL),
-        r.rolconnlimit)), '[]')
+            CASE WHEN NOT r.rolinherit THEN 'NOINHERIT' END], NULL),
+        r.rolconnlimit, nullif(r.rolvaliduntil, 'infinity'))), '[]')
     FROM roles r
       LEFT JOIN pg_catalog.pg_shdescription c
         ON c.objoid = r.oid AND c.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass),
@@ -73,7 +77,8 @@ SELECT pg_catalog.json_build_object(
     WHERE s.setrole IN (SELECT r.oid FROM roles r)),
   'fingerprints', (
     SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(f.role::bigint, f.fingerprint)), '[]')
-    FROM eoffice.password_fingerprints($1::text[]::name[]) f),
+    FROM eoffice.password_fingerprints(
+      CASE WHEN $1::text[] IS NOT NULL THEN ARRAY(SELECT r.rolname FROM roles r) END) f),
   'sessions', (
     SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(a.role, a.number)), '[]')
     FROM (
@@ -140,8 +145,12 @@ pub(super) fn statements(step: &Step) -> String {
             format!("REVOKE {role} FROM {member} GRANTED BY CURRENT_USER CASCADE")
         }
         Step::ResetAttributes { role } => {
-            format!("ALTER ROLE {role} NOCREATEDB NOCREATEROLE INHERIT VALID UNTIL 'infinity'")
+            format!("ALTER ROLE {role} NOCREATEDB NOCREATEROLE INHERIT")
         }
+        Step::LimitTime { role, until } => format!(
+            "ALTER ROLE {role} VALID UNTIL '{}'",
+            until.map_or_else(|| "infinity".to_owned(), |until| until.to_string())
+        ),
         Step::LimitConnections { login, limit } => {
             format!("ALTER ROLE {login} CONNECTION LIMIT {limit}")
         }
@@ -166,6 +175,22 @@ pub(super) fn statements(step: &Step) -> String {
         }
         Step::DropRole { role, .. } => format!("DROP ROLE IF EXISTS {role}"),
         Step::EndSessions { .. } => END_SESSIONS.into(),
+        Step::CreateAuditor {
+            login,
+            mark,
+            verifier: _,
+            until,
+        } => format!(
+            "CREATE ROLE {login} NOLOGIN CONNECTION LIMIT {AUDITOR_SESSIONS} VALID UNTIL '{until}'; {}; {}",
+            comment("ROLE", login, mark),
+            confine(login),
+        ),
+        Step::Confine { login } => confine(login),
+        Step::Admit { database, login } => {
+            format!("GRANT CONNECT ON DATABASE {database} TO {login}")
+        }
+        // What is to be granted is only known inside the database.
+        Step::TakeWrites { .. } | Step::LetRead { .. } => String::new(),
     }
 }
 
@@ -197,6 +222,14 @@ fn take_verifier(login: &Ident) -> String {
 pub(super) const END_SESSIONS: &str = "SELECT pg_catalog.pg_terminate_backend(a.pid, 5000) \
      FROM pg_catalog.pg_stat_activity a \
      WHERE a.usename = $1 AND a.pid <> pg_catalog.pg_backend_pid()";
+
+/// An auditor's own settings, exactly.
+fn confine(login: &Ident) -> String {
+    let settings = AUDITOR_SETTINGS
+        .map(|(name, value)| format!("ALTER ROLE {login} SET {name} = {value}"))
+        .join("; ");
+    format!("ALTER ROLE {login} RESET ALL; {settings}")
+}
 
 fn join(role: &Ident, member: &Ident) -> String {
     format!("GRANT {role} TO {member} WITH ADMIN FALSE, INHERIT TRUE, SET TRUE")

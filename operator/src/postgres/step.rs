@@ -2,8 +2,10 @@
 
 use super::credential::Verifier;
 use super::ident::Ident;
+use super::owner::Owner;
 use crate::identity::Mark;
 use crate::plan;
+use jiff::Timestamp;
 use std::fmt;
 
 /// One change on a server.
@@ -110,6 +112,13 @@ pub enum Step {
         /// The role.
         role: Ident,
     },
+    /// Limit the time for which a role can log in.
+    LimitTime {
+        /// The role.
+        role: Ident,
+        /// Until when; none: always.
+        until: Option<Timestamp>,
+    },
     /// Limit a login's connections.
     LimitConnections {
         /// The login.
@@ -166,15 +175,59 @@ pub enum Step {
         database: Ident,
         /// The identity it must have.
         oid: u32,
-        /// The owner its mark must name.
-        mark: Mark,
+        /// Whose it must be.
+        owner: Owner,
     },
     /// Drop a role.
     DropRole {
         /// The role.
         role: Ident,
-        /// The owner its mark must name.
+        /// The identity it must have.
+        oid: u32,
+        /// Whose it must be.
+        owner: Owner,
+    },
+    /// Make an auditor's login, marked and confined to reading, that cannot log in yet.
+    CreateAuditor {
+        /// The login.
+        login: Ident,
+        /// Its mark.
         mark: Mark,
+        /// Its verifier.
+        verifier: Verifier,
+        /// Until when it can log in.
+        until: Timestamp,
+    },
+    /// Give an auditor's login the settings of one who reads, and no other.
+    Confine {
+        /// The login.
+        login: Ident,
+    },
+    /// Let an auditor connect to the database.
+    Admit {
+        /// The database.
+        database: Ident,
+        /// The login.
+        login: Ident,
+    },
+    /// Take from an auditor, and from PUBLIC, what would let the auditor write in the database. Those whom objects
+    /// belong to get what PUBLIC had.
+    TakeWrites {
+        /// The database.
+        database: Ident,
+        /// The login.
+        login: Ident,
+        /// Whoever objects in it belong to.
+        owners: [Ident; 3],
+    },
+    /// Let an auditor read all there is in the database, and all that will be.
+    LetRead {
+        /// The database.
+        database: Ident,
+        /// The login.
+        login: Ident,
+        /// Whoever objects in it belong to.
+        owners: [Ident; 3],
     },
 }
 
@@ -190,6 +243,7 @@ impl Step {
         match other {
             Self::CreateRole { role: name, .. }
             | Self::CreateLogin { login: name, .. }
+            | Self::CreateAuditor { login: name, .. }
             | Self::CreateDatabase { database: name } => self.names().contains(&name),
             // A role is not dropped while it owns something, and a remnant stands in the way of another.
             Self::DropDatabase { .. } => {
@@ -206,6 +260,13 @@ impl Step {
             Self::CloseLogin { role } => {
                 matches!(self, Self::EndSessions { role: of } if of == role)
             }
+            // Nobody is let in with another's password, beyond his time, or to more than reading.
+            Self::SetPassword { login, .. }
+            | Self::LimitTime { role: login, .. }
+            | Self::Confine { login }
+            | Self::TakeWrites { login, .. } => {
+                matches!(self, Self::OpenLogin { login: of } if of == login)
+            }
             _ => false,
         }
     }
@@ -213,7 +274,9 @@ impl Step {
     /// What must exist for it, apart from what it makes.
     fn names(&self) -> Vec<&Ident> {
         match self {
-            Self::CreateRole { .. } | Self::CreateDatabase { .. } => vec![],
+            Self::CreateRole { .. } | Self::CreateDatabase { .. } | Self::CreateAuditor { .. } => {
+                vec![]
+            }
             Self::CreateLogin { role, .. } => vec![role],
             Self::MarkDatabase { database, .. }
             | Self::RevokePublic { database }
@@ -234,6 +297,7 @@ impl Step {
             Self::MarkRole { role, .. }
             | Self::Rejoin { role }
             | Self::ResetAttributes { role }
+            | Self::LimitTime { role, .. }
             | Self::ResetSettings { role, .. }
             | Self::RemovePassword { role }
             | Self::CloseLogin { role }
@@ -241,7 +305,15 @@ impl Step {
             | Self::DropRole { role, .. } => vec![role],
             Self::LimitConnections { login, .. }
             | Self::SetPassword { login, .. }
+            | Self::Confine { login }
             | Self::OpenLogin { login } => vec![login],
+            Self::Admit { database, login }
+            | Self::TakeWrites {
+                database, login, ..
+            }
+            | Self::LetRead {
+                database, login, ..
+            } => vec![database, login],
         }
     }
 }
@@ -274,6 +346,10 @@ impl fmt::Display for Step {
             Self::Rejoin { role } => write!(f, "let the operator act as {role}"),
             Self::Leave { role, member } => write!(f, "end {member}'s membership of {role}"),
             Self::ResetAttributes { role } => write!(f, "reset the attributes of role {role}"),
+            Self::LimitTime { role, until } => match until {
+                Some(until) => write!(f, "let {role} log in until {until} only"),
+                None => write!(f, "let {role} log in at any time"),
+            },
             Self::LimitConnections { login, limit } => {
                 write!(f, "limit {login} to {limit} connections")
             }
@@ -295,6 +371,20 @@ impl fmt::Display for Step {
                 write!(f, "drop database {database} (oid {oid})")
             }
             Self::DropRole { role, .. } => write!(f, "drop role {role}"),
+            Self::CreateAuditor { login, .. } => write!(f, "create auditor's login {login}"),
+            Self::Confine { login } => write!(f, "confine {login} to reading"),
+            Self::Admit { database, login } => {
+                write!(f, "let {login} connect to database {database}")
+            }
+            Self::TakeWrites {
+                database, login, ..
+            } => write!(
+                f,
+                "take from {login} all but reading in database {database}"
+            ),
+            Self::LetRead {
+                database, login, ..
+            } => write!(f, "let {login} read all of database {database}"),
         }
     }
 }

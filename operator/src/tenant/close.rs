@@ -1,31 +1,38 @@
 //! A tenant that is being deleted: access closed, `retained` written, and only then let go.
 
+use crate::audit::{self, Cause};
 use crate::breaker::{Act, Origin, Verdict};
 use crate::controller::breaker::told;
 use crate::controller::lease::not_leading;
 use crate::controller::world::World;
 use crate::kubernetes::{Kind, ObjectKey};
 use crate::plan::Problem;
+use crate::tenant::auditors::remove_secrets;
+use crate::tenant::destroy::{Warrant, certificate, destroy, measure, survey};
 use crate::tenant::events::Told;
 use crate::tenant::kubernetes::{self, wanted};
 use crate::tenant::ledger::amend;
 use crate::tenant::parse::paused;
+use crate::tenant::purge::kept_until;
 use crate::tenant::reconcile::Outcome;
+use crate::tenant::stages::deleted_by;
 use crate::tenant::status::Findings;
 use crate::tenant::store::{
     Tone, delete_record, has_finalizer, read_record, read_tenant, set_finalizer, tell,
 };
-use crate::tenant::{database, storage};
+use crate::tenant::{database, keeper, storage};
 use eoffice_crds::{
-    ConditionType, DeletionPolicy, EOfficeTenant, Impact, Plane, RecordState, TenantClass,
+    ConditionType, DeletionPolicy, EOfficeTenant, Impact, Plane, RecordState, Settled, TenantClass,
     TenantRecordSpec, tenant_namespace,
 };
-use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long the end waits to be told how much is left behind.
+const MEASURED_WITHIN: Duration = Duration::from_secs(20);
 
 /// Closes a tenant and lets it go. Whatever cannot be reached delays the end.
 pub async fn leave(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
@@ -126,6 +133,7 @@ fn delayed(object: &EOfficeTenant, problem: Problem, next: Option<Duration>) -> 
             open: None,
             paused: None,
             held: None,
+            approval: None,
             facts: None,
         }),
         notes: Vec::new(),
@@ -152,28 +160,29 @@ async fn end(world: &World, object: &Arc<EOfficeTenant>) -> Result<End, Problem>
     if verdict != Verdict::Go {
         return Ok(End::Stays(verdict));
     }
-    let destroy = live.spec.deletion_policy == DeletionPolicy::Delete
-        && record.frozen.allow_delete
-        && record.frozen.retention.is_none();
     let class = world.classes.get(&ObjectRef::new(&record.frozen.class));
     if let Some(problem) = paused(&live, class.as_deref()) {
         return Err(problem);
     }
-    let record = shut(world, class.as_deref(), record, !destroy).await?;
-    if destroy {
-        raze(world, &record).await?;
-    }
-    let note = if destroy {
-        "everything of the tenant was destroyed, as its deletion policy says"
-    } else {
-        "access is closed; namespace, record, database and bucket are kept"
+    let uid = record.tenant.uid.clone();
+    let (reason, note) = match wants_destruction(&live, &record) {
+        true => destroy_all(world, class.as_deref(), &live, record).await?,
+        false => retain(world, class.as_deref(), &live, record).await?,
     };
-    let reason = if destroy { "Destroyed" } else { "Retained" };
     tell(world, object, &Told::new(Tone::Normal, reason, note)).await;
-    let uid = record.tenant.uid;
     let left = let_go(world, object).await?;
     world.breaker.done(&uid, &deletion());
     Ok(left)
+}
+
+/// Whether the tenant's own word is enough to destroy its data: its class allows it, nothing in it is under retention,
+/// and no legal hold stands against it.
+fn wants_destruction(tenant: &EOfficeTenant, record: &TenantRecordSpec) -> bool {
+    tenant.spec.deletion_policy == DeletionPolicy::Delete
+        && record.frozen.allow_delete
+        && record.frozen.retention.is_none()
+        && !record.legal_hold
+        && record.state != RecordState::Retained
 }
 
 async fn let_go(world: &World, object: &EOfficeTenant) -> Result<End, Problem> {
@@ -189,62 +198,133 @@ fn deletion() -> Act {
     }
 }
 
-/// The way in first, then access, then network, quota and pods; then `retained` in record and marks.
+/// The way in first, then access, then network, quota and pods.
 async fn shut(
     world: &World,
     class: Option<&TenantClass>,
-    mut record: TenantRecordSpec,
-    retain: bool,
-) -> Result<TenantRecordSpec, Problem> {
-    let closed = class.map(|class| wanted(world, &class.spec, &record, false));
+    record: &TenantRecordSpec,
+) -> Result<(), Problem> {
+    let closed = class.map(|class| wanted(world, &class.spec, record, false));
     if let Some(closed) = &closed {
         kubernetes::shut(world, closed, Plane::Ingress).await?;
     }
-    database::shut(world, &record).await?;
-    storage::shut(world, &record).await?;
+    database::shut(world, record).await?;
+    storage::shut(world, record).await?;
+    let gate = audit_gate(record);
+    remove_secrets(world, record, &[], &gate).await?;
     if let Some(closed) = &closed {
         kubernetes::shut(world, closed, Plane::Namespace).await?;
     }
-    world
-        .cluster
-        .end_pods(&tenant_namespace(&record.tenant.name))
-        .await?;
-    if retain && record.state == RecordState::Live {
-        let now = Timestamp::now();
-        let days = SignedDuration::from_hours(24 * i64::from(record.frozen.retain.days));
-        let before = record.clone();
-        record.state = RecordState::Retained;
-        record.retained_at = Some(Time(now));
-        record.retain_until = now.checked_add(days).ok().map(Time);
-        amend(world, &before, &record).await?;
+    let namespace = tenant_namespace(&record.tenant.name);
+    world.cluster.end_pods(&namespace).await
+}
+
+/// Who hears that the Secrets of auditors go.
+fn audit_gate(record: &TenantRecordSpec) -> keeper::Told<'_> {
+    keeper::Told {
+        tenant: &record.tenant.name,
+        plane: Plane::Database,
+        cause: Cause::Deletion,
     }
-    if retain {
-        // The marks say `retained` as the record does.
-        database::shut(world, &record).await?;
-        storage::shut(world, &record).await?;
-    }
+}
+
+/// Closes it, and makes its record the tombstone. The marks say `retained` once the record does.
+async fn retain(
+    world: &World,
+    class: Option<&TenantClass>,
+    tenant: &EOfficeTenant,
+    record: TenantRecordSpec,
+) -> Result<(&'static str, String), Problem> {
+    shut(world, class, &record).await?;
+    let record = match record.state {
+        RecordState::Live => entomb(world, tenant, record).await?,
+        _ => record,
+    };
+    database::shut(world, &record).await?;
+    storage::shut(world, &record).await?;
+    let until = record.retain_until.as_ref();
+    let note = format!(
+        "access is closed; namespace, record, database and bucket are kept until {} at least{}",
+        until.map_or("a day to be decided".to_owned(), |until| until
+            .0
+            .to_string()),
+        match record.legal_hold {
+            true => ", and while the legal hold stands",
+            false => "",
+        }
+    );
+    Ok(("Retained", note))
+}
+
+async fn entomb(
+    world: &World,
+    tenant: &EOfficeTenant,
+    before: TenantRecordSpec,
+) -> Result<TenantRecordSpec, Problem> {
+    let sizes = tokio::time::timeout(MEASURED_WITHIN, measure(world, &before)).await;
+    let now = world.clock.now();
+    let mut record = before.clone();
+    record.state = RecordState::Retained;
+    record.retained_at = Some(Time(now));
+    record.retain_until = Some(Time(kept_until(now, &record)));
+    record.deleted_by = Some(deleted_by(tenant));
+    record.sizes = sizes.ok();
+    record.settled = Settled::new();
+    amend(world, &before, &record).await?;
     Ok(record)
 }
 
 /// Destroys everything, data first and memory last: as long as anything stands, the record tells of it.
-async fn raze(world: &World, record: &TenantRecordSpec) -> Result<(), Problem> {
-    let held = || {
-        world
-            .leadership
-            .held()
-            .then_some(())
-            .ok_or_else(not_leading)
-    };
-    held()?;
-    database::raze(world, record).await?;
-    held()?;
-    storage::raze(world, record).await?;
-    held()?;
-    delete_record(world, &record.tenant.name).await?;
-    let namespace = tenant_namespace(&record.tenant.name);
+async fn destroy_all(
+    world: &World,
+    class: Option<&TenantClass>,
+    tenant: &EOfficeTenant,
+    mut record: TenantRecordSpec,
+) -> Result<(&'static str, String), Problem> {
+    if record.state != RecordState::Destroyed {
+        shut(world, class, &record).await?;
+        let before = record.clone();
+        if record.sizes.is_none() {
+            record.sizes = Some(survey(world, &record).await.map_err(|halt| halt.problem)?);
+            record.deleted_by = Some(deleted_by(tenant));
+            amend(world, &before, &record).await?;
+        }
+        let warrant = Warrant::Policy(tenant);
+        let destroyed = destroy(world, &record, &warrant)
+            .await
+            .map_err(|halt| halt.problem)?;
+        let before = record.clone();
+        let certificate = certificate(&record, &warrant, world.clock.now(), destroyed);
+        audit::destroyed(&record.tenant.name, &certificate);
+        record.destructions.push(certificate);
+        record.state = RecordState::Destroyed;
+        amend(world, &before, &record).await?;
+    }
+    if !world.leadership.held() {
+        return Err(not_leading());
+    }
+    // The namespace first: where nothing tells of the tenant any more, nothing is left of it.
+    let name = &record.tenant.name;
+    let namespace = tenant_namespace(name);
     let key = ObjectKey {
         kind: Kind::Namespace,
         name: namespace.clone(),
     };
-    world.cluster.delete(&namespace, &key).await
+    world.cluster.delete(&namespace, &key).await?;
+    delete_record(world, name).await?;
+    Ok(("Destroyed", told_of(&record)))
+}
+
+/// The certificate, in a sentence.
+fn told_of(record: &TenantRecordSpec) -> String {
+    let objects = record.destructions.last().map(|last| &last.objects);
+    let names: Vec<String> = objects
+        .into_iter()
+        .flatten()
+        .map(|it| format!("{} {}", it.kind, it.name))
+        .collect();
+    format!(
+        "everything of the tenant was destroyed, as its deletion policy says: {}",
+        names.join(", ")
+    )
 }

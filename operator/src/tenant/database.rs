@@ -1,14 +1,18 @@
 //! The tenant's database: Secret first, then roles and database on its server.
 
+mod destroy;
 mod secret;
 
-use self::secret::{SecretAt, secret_key};
+pub use self::destroy::{may_be_destroyed, raze, size};
+pub use self::secret::fresh_credential;
+use self::secret::{Held, SecretAt, secret_key};
 use crate::audit::Cause;
 use crate::controller::backends::DatabaseBackend;
+use crate::controller::lease::not_leading;
 use crate::controller::world::World;
 use crate::identity::{BackendNames, Mark, fingerprint};
-use crate::kubernetes::secrets::DatabaseCredential;
-use crate::plan::Problem;
+use crate::kubernetes::secrets::{self, DatabaseCredential};
+use crate::plan::{Difference, Gate, Problem};
 use crate::postgres::{
     self, Access, Credential, Desired, Observed, Server, TenantLogin, Verifier, beyond,
     canary_name, converge, desired, loss, observe, plan,
@@ -19,6 +23,7 @@ use crate::tenant::keeper::{Keeper, Told};
 use crate::tenant::parse::Tenant;
 use crate::tenant::pass::{Brought, Pass, hash};
 use crate::tenant::placement::Candidate;
+use crate::tenant::rotation::Use;
 use crate::tenant::storage;
 use eoffice_crds::{DatabaseServer, Plane, Reason, RecordedDatabase, TenantRecordSpec};
 use kube::ResourceExt;
@@ -65,12 +70,19 @@ async fn work(
     let (world, record) = (pass.world, &pass.record);
     let (server, _) = backend.usable()?;
     let secret = SecretAt::new(world, &pass.wanted, record, backend);
-    let kept = secret.verifier(pass, gate).await?;
+    let held = match secret.look(pass, gate).await? {
+        Held::Predecessor {
+            successor,
+            differences,
+        } => Some(succeed(pass, (server, &secret), gate, &successor, &differences).await?),
+        Held::Current(verifier) => Some(verifier),
+        Held::Nothing => None,
+    };
     let mut desired = desired_of(
         pass,
-        kept.as_ref().unwrap_or(&Verifier::known(String::new())),
+        held.as_ref().unwrap_or(&Verifier::known(String::new())),
     )?;
-    if kept.is_none() {
+    if held.is_none() {
         // The Secret tells of no password, and must not be written: the server's stays as it is.
         let seen = observe(server, &world.effects, &desired).await?;
         let login = seen.roles.get(&record.database.login);
@@ -90,6 +102,7 @@ async fn work(
     };
     if !pass.fresh
         && let Some(seen) = backend.observed(record)
+        && seen.is_enough(&desired)
         && plan(&desired, &seen).is_ok_and(|changes| changes.is_empty())
     {
         return Ok(recorded(&seen));
@@ -112,6 +125,41 @@ async fn work(
         }
         Err(problem) => Err(problem),
     }
+}
+
+/// Makes the login that is to replace the one in the Secret, and only then puts it there: at no moment is there a
+/// Secret that does not work.
+async fn succeed(
+    pass: &Pass<'_>,
+    (server, secret): (&Server, &SecretAt<'_>),
+    gate: &Keeper<'_>,
+    successor: &DatabaseCredential,
+    differences: &[Difference],
+) -> Result<Verifier, Problem> {
+    let verifier = Verifier::known(successor.verifier.0.clone());
+    let desired = desired_of(pass, &verifier)?;
+    let effects = &pass.world.effects;
+    let seen = match converge(server, effects, &desired, gate).await {
+        Ok(converged) => converged.observed,
+        // What only a superuser can put right holds up no successor: it is told of afterwards.
+        Err(problem) if problem.reason == Reason::Drifted => {
+            observe(server, effects, &desired).await?
+        }
+        Err(problem) => return Err(problem),
+    };
+    let login = seen.roles.get(&pass.record.database.login);
+    let works = login.is_some_and(|login| {
+        (login.login || !pass.wanted.open)
+            && login.fingerprint.as_ref() == Some(&desired.verifier_fingerprint)
+    });
+    if (works || gate.is_planning()) && gate.allows(differences) {
+        if !pass.world.leadership.held() {
+            return Err(not_leading());
+        }
+        secret.write(successor).await?;
+        gate.made(differences);
+    }
+    Ok(verifier)
 }
 
 /// What a person accepted about data that is missing: it goes into the record before anything is done.
@@ -151,18 +199,35 @@ fn desired_of(pass: &Pass<'_>, verifier: &Verifier) -> Result<Desired, Problem> 
         Access::Closed
     };
     let bucket = storage::mark(pass.world, &pass.record);
-    desired(
+    let desired = desired(
         &pass.record,
         pass.tenant.connection_limit,
         &pass.record.database.login,
         verifier,
         bucket.as_ref(),
         access,
-    )
+    )?;
+    Ok(desired.with_auditors(pass.logins()?))
+}
+
+/// The login in the tenant's Secret, as the API server has it now.
+pub async fn login_in_use(pass: &Pass<'_>) -> Result<Option<String>, Problem> {
+    let namespace = &pass.wanted.namespace;
+    let live = pass.world.cluster.get(namespace, &secret_key()).await?;
+    let credential = live.as_ref().and_then(secrets::database_credential);
+    Ok(credential.map(|credential| credential.username))
+}
+
+/// What is known of the use of a login of the tenant.
+pub fn last_use(pass: &Pass<'_>, login: &str) -> Result<Use, Problem> {
+    let known = backend(pass.world, &pass.record)?.login_use(login);
+    Ok(Use::NotSince(
+        known.last_seen.unwrap_or(known.watched_since),
+    ))
 }
 
 /// The server that the record names, if it is the one that it means.
-fn backend(world: &World, record: &TenantRecordSpec) -> Result<Arc<DatabaseBackend>, Problem> {
+pub fn backend(world: &World, record: &TenantRecordSpec) -> Result<Arc<DatabaseBackend>, Problem> {
     let name = &record.database.server;
     let backend = world
         .databases
@@ -253,16 +318,6 @@ pub async fn prove(
     Ok(postgres::verify(&world.effects, &login, &canary_name(world.installation())).await)
 }
 
-/// Destroys database and roles.
-pub async fn raze(world: &World, record: &TenantRecordSpec) -> Result<(), Problem> {
-    let backend = backend(world, record)?;
-    let (server, _) = backend.usable()?;
-    let desired = shut_down(world, record)?;
-    postgres::remove(server, &world.effects, &desired, &leaving(record))
-        .await
-        .map(drop)
-}
-
 /// Who hears of what is done to the database of a tenant that is being deleted.
 fn leaving(record: &TenantRecordSpec) -> Told<'_> {
     Told {
@@ -295,11 +350,11 @@ pub fn mark(world: &World, record: &TenantRecordSpec) -> Option<Mark> {
 }
 
 /// A server as a place for a tenant without a record, and the mark of the database of its name there.
-pub fn candidate(
+pub async fn candidate(
     world: &World,
     object: &DatabaseServer,
     tenant: &Tenant,
-) -> (Candidate, Option<Mark>) {
+) -> Result<(Candidate, Option<Mark>), Problem> {
     let name = object.name_any();
     let backend = world.databases.get(&name);
     let standing = backend.as_ref().map_or_else(
@@ -316,11 +371,16 @@ pub fn candidate(
         .unwrap_or_default();
     let database = BackendNames::first(world.installation(), &tenant.name).database;
     let owner = fingerprint(&tenant.name, tenant.province());
-    let mark = audit
-        .and_then(|audit| audit.database(&database)?.mark())
-        .filter(|mark| {
-            mark.installation == world.installation().as_str() && mark.fingerprint == owner
-        });
+    let mut mark = audit.and_then(|audit| audit.database(&database)?.mark());
+    if mark.is_some()
+        && let Some(Ok((server, _))) = backend.as_ref().map(|backend| backend.usable())
+    {
+        // It may have been destroyed since the audit: what it was the twin of is not to be looked for.
+        mark = postgres::mark_of(server, &world.effects, &database).await?;
+    }
+    let mark = mark.filter(|mark| {
+        mark.installation == world.installation().as_str() && mark.fingerprint == owner
+    });
     let candidate = Candidate {
         name,
         standing,
@@ -329,5 +389,5 @@ pub fn candidate(
         connections: counts.connections,
         holds_tenant: mark.is_some(),
     };
-    (candidate, mark)
+    Ok((candidate, mark))
 }

@@ -1,8 +1,9 @@
 //! What people are told when a tenant's status changes. Pure.
 
 use crate::plan::Problem;
+use crate::tenant::stages::StageChange;
 use crate::tenant::store::Tone;
-use eoffice_crds::{ConditionType, Drift, DriftAction, EOfficeTenantStatus, Phase};
+use eoffice_crds::{ConditionType, Drift, DriftAction, EOfficeTenantStatus, FIELD_MANAGER, Phase};
 
 /// Something to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +30,12 @@ impl Told {
     }
 }
 
-/// What a change of status is worth telling: a new phase, and a new reason while it is failing.
-pub fn of_change(before: &EOfficeTenantStatus, after: &EOfficeTenantStatus) -> Option<Told> {
+/// What a change of status is worth telling: a new phase, with who asked for it, and a new reason while it is failing.
+pub fn of_change(
+    before: &EOfficeTenantStatus,
+    after: &EOfficeTenantStatus,
+    stage: Option<&StageChange>,
+) -> Option<Told> {
     let (reason, message) = ready(after)?;
     let phase = after.phase?;
     let same_phase = before.phase == after.phase;
@@ -56,9 +61,19 @@ pub fn of_change(before: &EOfficeTenantStatus, after: &EOfficeTenantStatus) -> O
             (Tone::Normal, "Recovered", message)
         }
         (_, Phase::Active) => (Tone::Normal, "Provisioned", message),
+        (Some(Phase::AwaitingApproval), Phase::Provisioning) => (
+            Tone::Normal,
+            "Approved",
+            "it is approved, and being made".to_owned(),
+        ),
+        (Some(Phase::Queued), Phase::Provisioning) => {
+            (Tone::Normal, "Provisioning", "it is being made".to_owned())
+        }
         (_, Phase::Provisioning) => return None,
     };
-    Some(Told::new(tone, word, note))
+    let by = stage.filter(|stage| stage.by != FIELD_MANAGER);
+    let by = by.map_or_else(String::new, |stage| format!(" (asked for by {})", stage.by));
+    Some(Told::new(tone, word, note + &by))
 }
 
 /// A tenant that waits in a batch is told of once.
@@ -205,7 +220,7 @@ mod tests {
             ),
         ];
         for (before, after, expected) in rows {
-            let told = of_change(&at(before.0, before.1), &at(after.0, after.1));
+            let told = of_change(&at(before.0, before.1), &at(after.0, after.1), None);
             assert_eq!(
                 told.map(|told| told.reason),
                 expected,

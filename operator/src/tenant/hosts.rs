@@ -65,11 +65,11 @@ fn claim(
             "spec.hosts: {host} is under the platform's domain {domain}, where a host belongs to the tenant of that name; remove it from spec.hosts"
         ));
     }
-    match registry.holder_of_host(&host) {
-        Some(holder) if holder != tenant => conflict(format!(
+    match registry.holder_of_host(&host, tenant) {
+        Some(holder) => conflict(format!(
             "spec.hosts: {host} is granted to tenant {holder}; remove it here, or have that tenant give it up first"
         )),
-        _ => Ok(host),
+        None => Ok(host),
     }
 }
 

@@ -209,6 +209,9 @@ impl<'a> Keeper<'a> {
 
     /// What is only reported stays so when something else is asked of the plane.
     fn reported_before(&self, differences: &[Difference]) -> Option<Problem> {
+        if self.cause == Cause::Rotation {
+            return None;
+        }
         let all = differences.iter().all(|it| self.is_reported(it));
         (all && !differences.is_empty()).then(|| only_told(self.plane))
     }

@@ -3,10 +3,11 @@
 use crate::audit::Cause;
 use crate::controller::world::World;
 use crate::kubernetes::certificate::{CertificateState, Repair, faults, renewals};
-use crate::kubernetes::desired::{Child, Endpoint, Wanted};
+use crate::kubernetes::desired::{Child, Endpoint, Officers, Wanted};
 use crate::kubernetes::plan::{Step, plan};
 use crate::kubernetes::{Kind, ObjectKey, desired};
 use crate::plan::{Gate, Problem};
+use crate::settings::Settings;
 use crate::tenant::keeper::{Keeper, Told};
 use crate::tenant::parse::Tenant;
 use crate::tenant::pass::{Brought, Pass};
@@ -20,11 +21,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Kinds that guard a tenant; certificates and the ingress are treated by themselves.
-pub const GUARDS: [Kind; 5] = [
+pub const GUARDS: [Kind; 6] = [
     Kind::Namespace,
     Kind::ResourceQuota,
     Kind::LimitRange,
     Kind::ServiceAccount,
+    Kind::RoleBinding,
     Kind::NetworkPolicy,
 ];
 
@@ -37,17 +39,28 @@ pub fn wanted(
 ) -> Wanted {
     let server = world.servers.get(&ObjectRef::new(&record.database.server));
     let store = world.stores.get(&ObjectRef::new(&record.storage.store));
+    let province = &record.tenant_spec.agency.province;
     Wanted {
         tenant: record.tenant.name.clone(),
         tenant_namespace: record.tenant.namespace.clone(),
-        province: record.tenant_spec.agency.province.clone(),
+        province: province.clone(),
         namespace: tenant_namespace(&record.tenant.name),
         class: class.clone(),
         hosts: record.hosts.clone(),
         database_network: server.map(|server| of_server(&server)).unwrap_or_default(),
         storage_network: store.map(|store| of_store(&store)).unwrap_or_default(),
         open,
+        officers: officers(&world.settings, province),
     }
+}
+
+/// The officers of this province, unless the settings give nobody a role.
+fn officers(settings: &Settings, province: &str) -> Option<Officers> {
+    let role = &settings.officer_role;
+    (!role.is_empty()).then(|| Officers {
+        group: format!("{}{province}", settings.officer_group_prefix),
+        role: role.clone(),
+    })
 }
 
 fn of_server(server: &DatabaseServer) -> Endpoint {

@@ -1,19 +1,26 @@
 //! The record of a live tenant: decided under one lock, written before anything else is made.
 
+mod first;
+
+use self::first::{First, first_look};
 use crate::audit::Cause;
 use crate::breaker::Act;
 use crate::controller::world::World;
+use crate::kubernetes::{Kind, ObjectKey};
 use crate::plan::{Gate, Problem};
 use crate::tenant::brake::Brake;
 use crate::tenant::keeper::Told;
 use crate::tenant::kubernetes::{check_namespace, lay_ground, wanted};
-use crate::tenant::parse::{Tenant, matches};
-use crate::tenant::placement::Candidate;
-use crate::tenant::record::{Decision, FirstLook, begin, carry_on, check_owner, differences};
+use crate::tenant::owner::{Rivals, check_codes, check_owner};
+use crate::tenant::parse::Tenant;
+use crate::tenant::record::{Decision, begin, carry_on, comes_back, differences};
 use crate::tenant::registry::Registry;
-use crate::tenant::store::{read_record, write_record};
-use crate::tenant::{database, storage};
-use eoffice_crds::{Impact, Lifecycle, Plane, Reason, TenantRecordSpec};
+use crate::tenant::store::{self, Tone, read_record, write_record};
+use crate::tenant::{events, takeover};
+use eoffice_crds::{
+    DATABASE_SECRET, FIELD_MANAGER, Impact, Lifecycle, Plane, Reason, RecordState, STORAGE_SECRET,
+    TenantRecord, TenantRecordSpec,
+};
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use std::time::Duration;
@@ -55,13 +62,11 @@ pub fn as_it_is(record: &TenantRecordSpec) -> Entry {
 
 /// The entry that a tenant would get. Nothing is reserved or written.
 pub async fn preview(world: &World, tenant: &Tenant) -> Result<Entry, Problem> {
-    let (existing, decision) = {
-        let look = Look::of(world, tenant).await?;
-        world.records.with(|registry| {
-            let decision = look.decide(world, tenant, registry);
-            (registry.get(&tenant.name).cloned(), decision)
-        })
-    };
+    let look = Look::of(world, tenant).await?;
+    let (existing, decision) = world.records.with(|registry| {
+        let decision = look.decide(world, tenant, registry);
+        (registry.get(&tenant.name).cloned(), decision)
+    });
     let Decision {
         record,
         refused_host,
@@ -71,7 +76,8 @@ pub async fn preview(world: &World, tenant: &Tenant) -> Result<Entry, Problem> {
         changed: existing.as_ref() != Some(&record),
         open: tenant.wants_open(),
         record,
-        refused_host,
+        // Until the claim stands, the hosts of a record that is to be taken over seem to be another's.
+        refused_host: refused_host.filter(|_| look.takeover.is_none()),
         restored,
         held: None,
         wait: None,
@@ -81,7 +87,22 @@ pub async fn preview(world: &World, tenant: &Tenant) -> Result<Entry, Problem> {
 
 /// Brings the record to what it should be, and everything it decides about with it.
 pub async fn enter(world: &World, tenant: &Tenant) -> Result<Entry, Problem> {
+    // From the claim to the record that follows from it nobody else may judge that the claim is void.
+    let claimed = |registry: &Registry| {
+        let known = registry.get(&tenant.name);
+        known.is_some_and(|known| known.successor.is_some())
+    };
+    let _alone = match takeover::wanted(tenant).is_some() || world.records.with(claimed) {
+        true => Some(world.takeovers.lock().await),
+        false => None,
+    };
     let look = Look::of(world, tenant).await?;
+    if let Some(claimed) = &look.takeover {
+        world
+            .records
+            .with(|registry| look.check_owner(tenant, registry))?;
+        takeover::claim(world, tenant, claimed).await?;
+    }
     let existing = look.existing.clone();
     let wanted = world
         .records
@@ -109,6 +130,7 @@ pub async fn enter(world: &World, tenant: &Tenant) -> Result<Entry, Problem> {
             world.push_all();
         }
     }
+    takeover::complete(world, &record).await?;
     Ok(Entry {
         open: tenant.wants_open() || brake.stays_open,
         record,
@@ -125,8 +147,9 @@ pub async fn enter(world: &World, tenant: &Tenant) -> Result<Entry, Problem> {
 struct Look {
     existing: Option<TenantRecordSpec>,
     first: Option<First>,
+    takeover: Option<TenantRecord>,
     base_domains: Vec<String>,
-    holder_lives: bool,
+    rivals: Rivals,
 }
 
 impl Look {
@@ -134,17 +157,39 @@ impl Look {
         let existing = world
             .records
             .with(|registry| registry.get(&tenant.name).cloned());
-        let first = match &existing {
-            Some(_) => None,
-            None => Some(first_look(world, tenant).await?),
+        let first = match existing.as_ref().is_none_or(is_empty) {
+            false => None,
+            true => Some(first_look(world, tenant).await?),
         };
+        let takeover = takeover::look(world, tenant, existing.as_ref()).await?;
+        if let Some(first) = first.as_ref().filter(|_| takeover.is_some()) {
+            takeover::only_without_data(tenant, first.finds_data())?;
+        }
         check_namespace(world, tenant, existing.is_some()).await?;
+        let rivals = match &existing {
+            Some(record) => Rivals {
+                holder_lives: lives(world, record),
+                claimant: match comes_back(tenant, record) {
+                    true => takeover::claimant(world, record).await?,
+                    false => None,
+                },
+            },
+            None => Rivals::default(),
+        };
         Ok(Self {
-            holder_lives: existing.as_ref().is_some_and(|record| lives(world, record)),
             base_domains: world.base_domains(),
             existing,
             first,
+            takeover,
+            rivals,
         })
+    }
+
+    fn check_owner(&self, tenant: &Tenant, registry: &Registry) -> Result<(), Problem> {
+        check_owner(tenant, registry.get(&tenant.name), &self.rivals)?;
+        let from = self.takeover.as_ref();
+        let from = from.map(|it| it.spec.tenant.name.as_str());
+        check_codes(tenant, registry, from)
     }
 
     fn decide(
@@ -153,21 +198,38 @@ impl Look {
         tenant: &Tenant,
         registry: &Registry,
     ) -> Result<Decision, Problem> {
+        self.check_owner(tenant, registry)?;
         let now = registry.get(&tenant.name);
-        check_owner(tenant, now, registry, self.holder_lives)?;
-        match (now, &self.first) {
-            (Some(record), _) => Ok(carry_on(tenant, record, &self.base_domains, registry)),
-            (None, Some(first)) => {
+        let kept = now.filter(|record| !is_empty(record));
+        let mut decision = match (kept, &self.takeover, &self.first) {
+            (Some(record), _, _) => {
+                return Ok(carry_on(tenant, record, &self.base_domains, registry));
+            }
+            (None, Some(old), _) => {
+                takeover::begin(tenant, &old.spec, &self.base_domains, registry)
+            }
+            (None, None, Some(first)) => {
                 let first = first.promised(registry);
                 let installation = world.installation();
-                begin(tenant, installation, &first, &self.base_domains, registry)
+                begin(tenant, installation, &first, &self.base_domains, registry)?
             }
-            (None, None) => Err(Problem::new(
-                Reason::KubernetesError,
-                "the record went away while it was looked at; it is tried again",
-            )),
+            (None, None, None) => {
+                return Err(Problem::new(
+                    Reason::KubernetesError,
+                    "the record went away while it was looked at; it is tried again",
+                ));
+            }
+        };
+        if let Some(earlier) = now {
+            decision.record.destructions = earlier.destructions.clone();
         }
+        Ok(decision)
     }
+}
+
+/// Whether all that stood behind a record was destroyed: a tenant of the same agency begins anew.
+fn is_empty(record: &TenantRecordSpec) -> bool {
+    record.state == RecordState::Destroyed
 }
 
 /// Writes what was decided; where that fails, what the API server has counts again.
@@ -205,6 +267,17 @@ async fn settle(
                 ),
             ));
         }
+        if let (Some(stored), Some(known)) = (&stored, known)
+            && !is_as_known(&stored.spec, known)
+        {
+            return Err(changed(&tenant.name));
+        }
+        if stored
+            .as_ref()
+            .is_some_and(|it| comes_back(tenant, &it.spec) && !goes_on(tenant, &it.spec))
+        {
+            forget_credentials(world, tenant).await?;
+        }
         write_record(world, stored.as_ref(), record).await
     }
     .await;
@@ -212,6 +285,7 @@ async fn settle(
         Ok(stored) => {
             world.records.settle(&tenant.name, Some(&stored));
             tell(known, record, Cause::SpecChange);
+            tell_void(world, tenant, known).await;
             Ok(())
         }
         Err(problem) => {
@@ -220,6 +294,47 @@ async fn settle(
             Err(problem)
         }
     }
+}
+
+/// Whether a tenant was made again by the operator itself before it was closed: it works with what it has.
+fn goes_on(tenant: &Tenant, stored: &TenantRecordSpec) -> bool {
+    let mut writers = tenant.object.managed_fields().iter();
+    let by_us = writers.any(|writer| {
+        let fields = writer.fields_v1.as_ref();
+        writer.manager.as_deref() == Some(FIELD_MANAGER)
+            && writer.subresource.is_none()
+            && fields.is_some_and(|fields| fields.0["f:spec"]["f:agency"].is_object())
+    });
+    by_us && stored.state == RecordState::Live
+}
+
+/// A tenant that comes back gets new credentials: the Secrets of the one before go before the record says that it is
+/// back, and the planes make what is missing.
+async fn forget_credentials(world: &World, tenant: &Tenant) -> Result<(), Problem> {
+    let namespace = tenant.own_namespace();
+    for name in [DATABASE_SECRET, STORAGE_SECRET] {
+        let key = ObjectKey {
+            kind: Kind::Secret,
+            name: name.to_owned(),
+        };
+        world.cluster.delete(&namespace, &key).await?;
+        world.cluster.index.forget(&namespace, &key);
+    }
+    Ok(())
+}
+
+/// An order to destroy what a tenant left is void with its return, and that is told.
+async fn tell_void(world: &World, tenant: &Tenant, known: Option<&TenantRecordSpec>) {
+    let known = known.filter(|it| it.state == RecordState::Retained && comes_back(tenant, it));
+    let Some(order) = known.and_then(|known| known.purge.as_ref()) else {
+        return;
+    };
+    let note = format!(
+        "the tenant took its data back, so the order {} of {} to destroy it is void; nothing was destroyed, and the order has to be given anew once the tenant has left again",
+        order.committee_reference, order.approved_by
+    );
+    let told = events::Told::new(Tone::Warning, "PurgeVoid", &note);
+    store::tell(world, &tenant.object, &told).await;
 }
 
 /// Writes the audit of a change of a record.
@@ -242,19 +357,36 @@ pub async fn amend(
     let stored = read_record(world, name).await?;
     if stored
         .as_ref()
-        .is_none_or(|stored| stored.spec.tenant.uid != record.tenant.uid)
+        .is_none_or(|stored| !is_as_known(&stored.spec, before))
     {
-        return Err(Problem::new(
-            Reason::KubernetesError,
-            format!(
-                "the record of {name} is not the one that was decided on; it is looked at again"
-            ),
-        ));
+        world.records.settle(name, stored.as_ref());
+        return Err(changed(name));
     }
     let stored = write_record(world, stored.as_ref(), record).await?;
     world.records.settle(name, Some(&stored));
     tell(Some(before), record, Cause::SpecChange);
     Ok(())
+}
+
+/// Whether a stored record is the one that was decided on. What people write into it takes no part: it is carried over.
+fn is_as_known(stored: &TenantRecordSpec, known: &TenantRecordSpec) -> bool {
+    let decided = |record: &TenantRecordSpec| {
+        let own = TenantRecordSpec {
+            legal_hold: false,
+            purge: None,
+            ..record.clone()
+        };
+        // As it is written: what has no place there, such as fractions of a second, is no difference.
+        serde_json::to_value(own).ok()
+    };
+    decided(stored) == decided(known)
+}
+
+fn changed(name: &str) -> Problem {
+    Problem::new(
+        Reason::KubernetesError,
+        format!("the record of {name} is not the one that was decided on; it is looked at again"),
+    )
 }
 
 /// Whether the tenant that a record belongs to still exists.
@@ -264,50 +396,4 @@ fn lives(world: &World, record: &TenantRecordSpec) -> bool {
         .tenants
         .get(&holder)
         .is_some_and(|tenant| tenant.uid().as_deref() == Some(&record.tenant.uid))
-}
-
-/// What was found on the backends for a tenant without a record.
-struct First {
-    pool: Vec<Candidate>,
-    store: String,
-    bucket_mark: Option<crate::identity::Mark>,
-    database_mark: Option<crate::identity::Mark>,
-}
-
-impl First {
-    /// The same, with what the records promise of each server by now.
-    fn promised(&self, registry: &Registry) -> FirstLook {
-        let mut servers = self.pool.clone();
-        for server in &mut servers {
-            let promised = registry.promised(&server.name);
-            server.databases = server.databases.max(promised.databases);
-            server.connections = server.connections.max(promised.connections);
-        }
-        FirstLook {
-            servers,
-            store: self.store.clone(),
-            bucket_mark: self.bucket_mark.clone(),
-            database_mark: self.database_mark.clone(),
-        }
-    }
-}
-
-async fn first_look(world: &World, tenant: &Tenant) -> Result<First, Problem> {
-    let selector = &tenant.class.spec.database.server_selector;
-    let mut pool = Vec::new();
-    let mut database_mark = None;
-    for server in world.servers.state() {
-        if matches(Some(selector), server.labels())? {
-            let (candidate, mark) = database::candidate(world, &server, tenant);
-            database_mark = database_mark.or(mark);
-            pool.push(candidate);
-        }
-    }
-    let (store, bucket_mark) = storage::first_look(world, tenant).await?;
-    Ok(First {
-        pool,
-        store,
-        bucket_mark,
-        database_mark,
-    })
 }

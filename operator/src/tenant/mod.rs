@@ -1,9 +1,12 @@
 //! One tenant, from its resource to its status: the only place that composes the planes.
 
 mod acceptance;
+pub mod approval;
+pub mod auditors;
 mod brake;
 mod close;
 mod database;
+pub mod destroy;
 pub mod drift;
 mod events;
 pub mod hosts;
@@ -11,15 +14,22 @@ pub mod keeper;
 mod kubernetes;
 mod ledger;
 mod open;
+mod owner;
 pub mod parse;
 mod pass;
 pub mod placement;
 pub mod planning;
+pub mod purge;
 pub mod reconcile;
 pub mod record;
 pub mod recover;
 pub mod registry;
+pub mod rotation;
+pub mod stages;
 pub mod status;
 mod storage;
 pub mod store;
+mod sweep;
+pub mod takeover;
+pub mod tombstone;
 mod verify;

@@ -1,16 +1,18 @@
 //! A tenant that lives: its planes brought to what the record and the class say, open or closed.
 
 mod proof;
+mod rotation;
 
 use crate::controller::world::World;
 use crate::kubernetes::Kind;
 use crate::kubernetes::desired;
 use crate::plan::Problem;
 use crate::tenant::kubernetes::{GUARDS, bring, certificate_states, certificates, wanted};
-use crate::tenant::ledger::{Entry, amend};
+use crate::tenant::ledger::Entry;
 use crate::tenant::parse::Tenant;
 use crate::tenant::pass::Pass;
 use crate::tenant::reconcile::Outcome;
+use crate::tenant::rotation::shown;
 use crate::tenant::status::{Findings, VITAL, certificate};
 use crate::tenant::{database, drift, storage};
 use eoffice_crds::{
@@ -72,7 +74,10 @@ impl Pass<'_> {
     /// Ground first, then backends, then the way in; proved at the end.
     async fn open(&mut self) {
         self.guards().await;
+        self.begin_rotation().await;
         self.backends().await;
+        self.dismiss_auditors().await;
+        self.hand_over().await;
         self.certificates().await;
         self.front().await;
         if self.planning {
@@ -87,12 +92,15 @@ impl Pass<'_> {
             self.parts.insert(ConditionType::Verified, Err(waiting));
         }
         // Otherwise the agency can work, and the last proof stands.
+        self.retire().await;
     }
 
     /// The way in first, then access, then network, quota and pods.
     async fn close(&mut self) {
         self.front().await;
+        self.admit_auditors().await;
         self.backends().await;
+        self.dismiss_auditors().await;
         self.certificates().await;
         self.guards().await;
         if self.planning || self.tenant.paused.is_some() {
@@ -213,8 +221,7 @@ impl Pass<'_> {
             if self.planning {
                 continue;
             }
-            if let Err(problem) = amend(self.world, &before, &self.record).await {
-                self.record = before;
+            if let Err(problem) = self.amend().await {
                 self.settle(ConditionType::NamespaceReady, Err(problem), "");
                 return;
             }
@@ -239,8 +246,7 @@ impl Pass<'_> {
         }
         let news =
             self.record.verified_at != before.verified_at || self.record.settled != before.settled;
-        if news && let Err(problem) = amend(self.world, &self.record, &self.record).await {
-            self.record.verified_at = before.verified_at.clone();
+        if news && let Err(problem) = self.amend().await {
             self.settle(ConditionType::NamespaceReady, Err(problem), "");
         }
     }
@@ -253,8 +259,10 @@ impl Pass<'_> {
             .or_else(|| self.held_in_a_batch())
             .or_else(|| drift::left_to_a_person(&self.parts))
             .or_else(|| self.tenant.paused.clone())
+            .or_else(|| self.tenant.approval.outdated.clone())
             .or_else(|| class_problem.clone());
         let held = self.held_in_a_batch();
+        let approval = &self.tenant.approval;
         let findings = Findings {
             generation: self.tenant.object.metadata.generation.unwrap_or_default(),
             lifecycle: match self.wanted.open {
@@ -264,10 +272,15 @@ impl Pass<'_> {
             deleting: false,
             proved: self.record.verified_at.is_some() && !self.opening(),
             gate: None,
-            open: held.clone().or(refused_host).or(class_problem),
+            open: held
+                .clone()
+                .or_else(|| approval.outdated.clone())
+                .or(refused_host)
+                .or(class_problem),
             synced: left.map_or_else(|| Ok("nothing differs from what was asked".to_owned()), Err),
             paused: self.tenant.paused.clone(),
             held,
+            approval: approval.shown.clone(),
             facts: Some(self.facts()),
             parts: self.parts.into_iter().collect(),
         };
@@ -315,6 +328,7 @@ impl Pass<'_> {
                 namespace: self.wanted.namespace.clone(),
                 name: RECORD_NAME.to_owned(),
             }),
+            credentials: Some(shown(&self.record, &self.times())),
             drift: self.known_drift().to_vec(),
             class_change: self
                 .tenant

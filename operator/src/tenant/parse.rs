@@ -1,6 +1,7 @@
 //! From the resource to a tenant that can be worked on, or to the reason why it cannot. Pure.
 
 use crate::plan::Problem;
+use crate::tenant::approval::Standing;
 use data_encoding::HEXLOWER;
 use eoffice_crds::{
     DeletionPolicy, EOfficeTenant, FrozenClass, Lifecycle, Reason, RetentionMode, TenantClass,
@@ -32,6 +33,8 @@ pub struct Tenant {
     pub class_change: Option<ClassChange>,
     /// Why nothing may be changed.
     pub paused: Option<Problem>,
+    /// How it stands with its approval.
+    pub approval: Standing,
 }
 
 /// A class, or values of it, that a tenant takes only when they are accepted.
@@ -134,6 +137,7 @@ pub fn parse(
         class_change,
         class,
         object,
+        approval: Standing::default(),
     })
 }
 

@@ -5,17 +5,20 @@ mod inherited;
 use crate::audit::Cause;
 use crate::breaker::{Act, Origin, Verdict};
 use crate::controller::breaker::told;
+use crate::controller::lease::not_leading;
 use crate::controller::world::World;
 use crate::kubernetes::desired::Wanted;
 use crate::plan::Problem;
+use crate::tenant::auditors::Admission;
 use crate::tenant::keeper::{Fate, Keeper, Note, Obstacles};
-use crate::tenant::ledger::Entry;
+use crate::tenant::ledger::{Entry, amend};
 use crate::tenant::parse::Tenant;
 use crate::tenant::status::{Nature, Part, nature};
 use data_encoding::HEXLOWER;
 use eoffice_crds::{
     ConditionType, Drift, DriftPolicy, Impact, Plane, Reason, Settled, TenantRecordSpec,
 };
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,6 +34,8 @@ pub struct Pass<'a> {
     pub wanted: Wanted,
     /// Its record, with what this look adds.
     pub record: TenantRecordSpec,
+    /// Its record as it was written last.
+    stored: TenantRecordSpec,
     /// Nothing is changed: what would be done is noted.
     pub planning: bool,
     /// Nothing that was seen before counts: everything is looked at live.
@@ -45,6 +50,8 @@ pub struct Pass<'a> {
     pub settled: Settled,
     /// When to look again.
     pub next: Option<Duration>,
+    /// Who else may read the data now.
+    pub auditors: Vec<Admission>,
     /// What this look asked the breaker about.
     acts: Mutex<Vec<(Act, Option<Plane>)>>,
     /// What waits, plane by plane.
@@ -82,6 +89,7 @@ impl<'a> Pass<'a> {
             tenant,
             wanted,
             record: entry.record.clone(),
+            stored: entry.record.clone(),
             planning: false,
             fresh: false,
             held: entry.held.clone(),
@@ -89,16 +97,31 @@ impl<'a> Pass<'a> {
             notes: Vec::new(),
             settled: entry.record.settled.clone(),
             next: entry.wait,
+            auditors: Vec::new(),
             acts: Mutex::new(entry.acts.iter().map(|act| (act.clone(), None)).collect()),
             holds: Mutex::default(),
             wait: Mutex::default(),
         }
     }
 
+    /// Writes what this look found out into the record. Where that fails the record is as it was written last.
+    pub async fn amend(&mut self) -> Result<(), Problem> {
+        let written = match self.world.leadership.held() {
+            true => amend(self.world, &self.stored, &self.record).await,
+            false => Err(not_leading()),
+        };
+        match written {
+            Ok(()) => self.stored.clone_from(&self.record),
+            Err(_) => self.record.clone_from(&self.stored),
+        }
+        written
+    }
+
     /// Who stands at the gate of a plane of which this is asked.
     pub fn keeper(&self, plane: Plane, asked: &str) -> Keeper<'_> {
         let cause = match self.settled_as(plane) {
             Some((settled, _)) if settled == asked => Cause::Drift,
+            _ if self.is_rotated(plane) => Cause::Rotation,
             _ => Cause::SpecChange,
         };
         let class = self.tenant.class.spec.drift_policy.as_ref();
@@ -119,6 +142,11 @@ impl<'a> Pass<'a> {
             self.planning,
             (self.known_drift(), reports),
         )
+    }
+
+    fn is_rotated(&self, plane: Plane) -> bool {
+        matches!(plane, Plane::Database | Plane::Storage)
+            && self.record.rotation.under_way.is_some()
     }
 
     /// Asks the breaker about an act. What must wait is noted for the plane.
@@ -289,9 +317,30 @@ impl<'a> Pass<'a> {
         self.parts.insert(part, outcome);
     }
 
+    /// Whether both backends were brought, in this look, to all that is asked of them. Drift that is only told of
+    /// holds up nothing.
+    pub fn brought(&self) -> bool {
+        let told = [Reason::Drifted, Reason::Contested];
+        let withheld = self.notes.iter().any(|note| {
+            matches!(note.plane, Plane::Database | Plane::Storage)
+                && matches!(&note.fate, Fate::Withheld(why) if !told.contains(&why.reason))
+        });
+        let fine = |part| self.parts.get(part).is_some_and(Result::is_ok);
+        let parts = [ConditionType::DatabaseReady, ConditionType::StorageReady];
+        parts.iter().all(fine) && !withheld
+    }
+
     /// Has the next look come after this time at the latest.
     pub fn sooner(&mut self, wait: Duration) {
         self.next = Some(self.next.map_or(wait, |next| next.min(wait)));
+    }
+
+    /// Has the next look come at this time at the latest.
+    pub fn sooner_at(&mut self, at: Timestamp) {
+        let left = at.duration_since(self.world.clock.now());
+        let left = Duration::try_from(left).unwrap_or_default();
+        // A moment later, so that it has come then.
+        self.sooner(left + Duration::from_millis(20));
     }
 
     /// Whether this look changed anything.

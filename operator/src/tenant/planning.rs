@@ -2,11 +2,12 @@
 
 use crate::controller::world::World;
 use crate::plan::{Difference, Problem};
+use crate::tenant::approval::parse_approved;
 use crate::tenant::keeper::{Fate, Note};
 use crate::tenant::ledger::{self, Entry};
+use crate::tenant::open;
 use crate::tenant::parse::{Tenant, parse};
 use crate::tenant::record::differences;
-use crate::tenant::{open, reconcile};
 use eoffice_crds::{EOfficeTenant, Plane, PlannedStep, TenantClass, TenantRecordSpec, annotations};
 use kube::ResourceExt;
 use std::sync::Arc;
@@ -17,31 +18,49 @@ pub async fn plan(
     object: EOfficeTenant,
     classes: &[Arc<TenantClass>],
 ) -> Result<Vec<PlannedStep>, Problem> {
-    let name = object.name_any();
-    let recorded = world.records.with(|registry| registry.get(&name).cloned());
-    let ours = recorded
-        .clone()
-        .filter(|record| Some(&record.tenant.uid) == object.uid().as_ref());
-    let labels = world.province_labels(&object.namespace().unwrap_or_default());
-    let tenant = parse(Arc::new(object), &labels, ours.as_ref(), classes)?;
-    reconcile::check_approved(&tenant, recorded.is_some())?;
-    let entry = ledger::preview(world, &tenant).await?;
-    let notes = survey(world, &tenant, &entry, recorded.as_ref()).await?;
-    Ok(notes.iter().map(|note| step(&name, note)).collect())
+    let recorded = recorded(world, &object);
+    let province = world.province(&object.namespace().unwrap_or_default());
+    let tenant = parse_approved(Arc::new(object), &province, recorded.as_ref(), classes)?;
+    if let Some(awaited) = &tenant.approval.awaited {
+        return Err(awaited.clone());
+    }
+    of(world, &tenant, recorded.as_ref()).await
 }
 
-/// The same where another class is asked for and accepted.
+fn recorded(world: &World, object: &EOfficeTenant) -> Option<TenantRecordSpec> {
+    let name = object.name_any();
+    world.records.with(|registry| registry.get(&name).cloned())
+}
+
+async fn of(
+    world: &World,
+    tenant: &Tenant,
+    recorded: Option<&TenantRecordSpec>,
+) -> Result<Vec<PlannedStep>, Problem> {
+    let entry = ledger::preview(world, tenant).await?;
+    let notes = survey(world, tenant, &entry, recorded).await?;
+    Ok(notes.iter().map(|note| step(&tenant.name, note)).collect())
+}
+
+/// The same where another class is asked for, approved and accepted.
 pub async fn plan_with_class(
     world: &World,
     mut object: EOfficeTenant,
     class: &str,
     classes: &[Arc<TenantClass>],
 ) -> Result<Vec<PlannedStep>, Problem> {
-    let name = object.name_any();
     object.spec.class_name = Some(class.to_owned());
-    let record = world.records.with(|registry| registry.get(&name).cloned());
-    let labels = world.province_labels(&object.namespace().unwrap_or_default());
-    let tenant = parse(Arc::new(object.clone()), &labels, record.as_ref(), classes)?;
+    let recorded = recorded(world, &object);
+    let province = world.province(&object.namespace().unwrap_or_default());
+    let read = |object: &EOfficeTenant| {
+        parse(
+            Arc::new(object.clone()),
+            &province.labels,
+            recorded.as_ref(),
+            classes,
+        )
+    };
+    let mut tenant = read(&object)?;
     if let Some(change) = tenant.class_change {
         if !change.possible {
             return Err(change.problem);
@@ -49,8 +68,9 @@ pub async fn plan_with_class(
         object
             .annotations_mut()
             .insert(annotations::ACCEPT_CLASS.to_owned(), change.token);
+        tenant = read(&object)?;
     }
-    plan(world, object, classes).await
+    of(world, &tenant, recorded.as_ref()).await
 }
 
 async fn survey(

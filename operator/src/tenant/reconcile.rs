@@ -2,14 +2,14 @@
 
 use crate::controller::world::World;
 use crate::plan::Problem;
+use crate::tenant::approval::parse_approved;
 use crate::tenant::events::Told;
 use crate::tenant::keeper::Note;
-use crate::tenant::parse::{Tenant, parse};
+use crate::tenant::parse::Tenant;
 use crate::tenant::status::{Findings, Nature, nature, status};
 use crate::tenant::store::{Tone, has_finalizer, read_tenant, set_finalizer, tell, write_status};
-use crate::tenant::{close, drift, events, ledger, open};
-use eoffice_crds::{ConditionType, EOfficeTenant, EOfficeTenantStatus, Reason};
-use jiff::Timestamp;
+use crate::tenant::{close, drift, events, ledger, open, rotation, stages};
+use eoffice_crds::{ConditionType, EOfficeTenant, EOfficeTenantStatus, Reason, TenantRecordSpec};
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use std::convert::Infallible;
@@ -77,7 +77,11 @@ async fn report(
             return false;
         }
     };
-    let events = events::of_change(&before, &after)
+    let stage = stages::change(object, &before, &after);
+    if let Some(stage) = &stage {
+        stages::tell(&object.name_any(), stage);
+    }
+    let events = events::of_change(&before, &after, stage.as_ref())
         .into_iter()
         .chain(events::of_hold(&before, findings.held.as_ref()))
         .chain(events::of_drift(&before.drift, &after.drift));
@@ -101,7 +105,7 @@ async fn write(
     let mut newest = object.clone();
     for _ in 0..WRITES {
         let before = newest.status.clone().unwrap_or_default();
-        let now = Timestamp::now();
+        let now = world.clock.now();
         let mut after = status(findings, &before, now);
         after.drift = drift::fold(&before.drift, notes, now);
         if write_status(world, &newest, &after).await? {
@@ -122,10 +126,11 @@ async fn write(
 async fn live(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
     let name = object.name_any();
     let recorded = world.records.with(|registry| registry.get(&name).cloned());
-    let ours = recorded.filter(|record| Some(&record.tenant.uid) == object.uid().as_ref());
-    let labels = world.province_labels(&object.namespace().unwrap_or_default());
+    let province = world.province(&object.namespace().unwrap_or_default());
     let classes = world.classes.state();
-    let tenant = match parse(Arc::clone(object), &labels, ours.as_ref(), &classes) {
+    let parsed = parse_approved(Arc::clone(object), &province, recorded.as_ref(), &classes);
+    let ours = recorded.filter(|record| Some(&record.tenant.uid) == object.uid().as_ref());
+    let tenant = match parsed {
         Ok(tenant) => tenant,
         Err(problem) => {
             return gate(
@@ -141,7 +146,8 @@ async fn live(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
             world.memory.clear(&name, *part);
         }
     }
-    if open::is_asked_for(&tenant) {
+    let urgent = |record: &TenantRecordSpec| rotation::is_urgent(&tenant.object, record);
+    if open::is_asked_for(&tenant) || ours.as_ref().is_some_and(urgent) {
         world.memory.hurry(&name);
     }
     let entered = match (&tenant.paused, &ours) {
@@ -156,7 +162,13 @@ async fn live(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
             let again = (nature(problem.reason) != Nature::Progress)
                 .then(|| world.memory.failed(&name, ConditionType::Ready, &problem));
             let proved = ours.is_some_and(|record| record.verified_at.is_some());
-            gate(object, proved, problem, again)
+            let mut outcome = gate(object, proved, problem, again);
+            let shown = tenant.approval.shown;
+            outcome
+                .findings
+                .iter_mut()
+                .for_each(|it| it.approval.clone_from(&shown));
+            outcome
         }
     }
 }
@@ -171,14 +183,15 @@ fn spec_is_new(object: &EOfficeTenant) -> bool {
 
 /// Approval, finalizer, namespace and record: what must stand before the first backend object.
 async fn begin(world: &World, tenant: &Tenant) -> Result<ledger::Entry, Problem> {
-    let recorded = world
-        .records
-        .with(|registry| registry.get(&tenant.name).is_some());
-    check_approved(tenant, recorded)?;
+    if let Some(awaited) = &tenant.approval.awaited {
+        return Err(awaited.clone());
+    }
+    world.waves.admit(world, tenant)?;
     if !has_finalizer(&tenant.object) {
         set_finalizer(world, &tenant.object, true).await?;
     }
-    let entry = ledger::enter(world, tenant).await?;
+    let entry = ledger::enter(world, tenant).await;
+    let entry = entry.inspect_err(|problem| world.waves.refused(&tenant.uid, problem))?;
     world.memory.clear(&tenant.name, ConditionType::Ready);
     if entry.restored {
         let note = "the data of the earlier tenant of this agency was found and is taken up again, with new credentials where the old ones are gone";
@@ -190,19 +203,6 @@ async fn begin(world: &World, tenant: &Tenant) -> Result<ledger::Entry, Problem>
         .await;
     }
     Ok(entry)
-}
-
-/// Whether nothing is made before an approval that is not complete.
-pub fn check_approved(tenant: &Tenant, recorded: bool) -> Result<(), Problem> {
-    let approval = tenant.object.spec.approval.as_ref();
-    let approved = approval.is_some_and(|approval| approval.is_complete());
-    if tenant.class.spec.approval_required && !approved && !recorded {
-        return Err(Problem::new(
-            Reason::AwaitingApproval,
-            "the class requires an approval: spec.approval needs mouReference, approvedBy and approvedAt",
-        ));
-    }
-    Ok(())
 }
 
 /// Nothing can be done: everything that was made stays as it is.
@@ -219,6 +219,7 @@ fn gate(object: &EOfficeTenant, proved: bool, problem: Problem, next: Option<Dur
             parts: Vec::new(),
             open: None,
             held: None,
+            approval: None,
             facts: None,
         }),
         notes: Vec::new(),

@@ -6,8 +6,9 @@ use crate::tenant::hosts::{Grant, grant};
 use crate::tenant::parse::Tenant;
 use crate::tenant::placement::{Candidate, choose};
 use crate::tenant::registry::Registry;
+use crate::tenant::takeover;
 use eoffice_crds::{
-    FrozenClass, Reason, RecordState, RecordedDatabase, RecordedStorage, Restore, Settled,
+    FrozenClass, RecordState, RecordedDatabase, RecordedRotation, RecordedStorage, Settled,
     TenantRecordSpec, TenantRef,
 };
 use serde::Serialize;
@@ -36,67 +37,6 @@ pub struct Decision {
     pub restored: bool,
 }
 
-/// Whether the tenant is the one that its record belongs to, or may take it up.
-pub fn check_owner(
-    tenant: &Tenant,
-    existing: Option<&TenantRecordSpec>,
-    registry: &Registry,
-    holder_lives: bool,
-) -> Result<(), Problem> {
-    let codes = &tenant.object.spec.agency.codes;
-    if let Some(record) = existing {
-        let holder = &record.tenant;
-        if holder.uid != tenant.uid && holder_lives {
-            return Err(Problem::new(
-                Reason::NameConflict,
-                format!(
-                    "the name {} is held by the tenant in namespace {}; names are unique in the installation, choose another",
-                    tenant.name, holder.namespace
-                ),
-            ));
-        }
-        let recorded = &record.tenant_spec.agency.codes;
-        let same_agency = record.fingerprint == fingerprint(&tenant.name, tenant.province())
-            && (holder.uid == tenant.uid
-                || recorded.is_empty()
-                || recorded.iter().any(|code| codes.contains(code)));
-        if !same_agency {
-            return Err(Problem::new(
-                Reason::OtherAgency,
-                format!(
-                    "the record in namespace {} keeps the data of another agency under the name {}; a tenant takes it up only from the same province and with one of the agency codes recorded there; choose another name",
-                    tenant.own_namespace(),
-                    tenant.name
-                ),
-            ));
-        }
-        if holder.uid != tenant.uid && record.frozen.retain.restore == Restore::Explicit {
-            return Err(Problem::new(
-                Reason::OtherAgency,
-                format!(
-                    "the data of an earlier tenant of this name is kept, and class {} gives it back only when asked (retain.restore: Explicit); have the platform team decide",
-                    record.frozen.class
-                ),
-            ));
-        }
-    }
-    for code in codes {
-        if let Some(holder) = registry
-            .holder_of_code(code)
-            .filter(|holder| *holder != tenant.name)
-        {
-            return Err(Problem::new(
-                Reason::CodeConflict,
-                format!(
-                    "spec.agency.codes: {} is the code of tenant {holder}; correct the code, or remove the other tenant",
-                    code.value
-                ),
-            ));
-        }
-    }
-    Ok(())
-}
-
 /// The record of a tenant that has one.
 pub fn carry_on(
     tenant: &Tenant,
@@ -104,7 +44,7 @@ pub fn carry_on(
     base_domains: &[String],
     registry: &Registry,
 ) -> Decision {
-    let restored = existing.tenant.uid != tenant.uid || existing.state == RecordState::Retained;
+    let restored = comes_back(tenant, existing);
     let accepted = tenant
         .class_change
         .as_ref()
@@ -114,20 +54,46 @@ pub fn carry_on(
     let mut record = existing.clone();
     record.frozen = frozen.clone();
     record.tenant = tenant_ref(tenant);
-    record.state = RecordState::Live;
-    record.retained_at = None;
-    record.retain_until = None;
+    as_of_the_living(&mut record);
     record.hosts = granted.hosts;
     record.tenant_spec = tenant.object.spec.clone();
     record.database.connection_limit = tenant.connection_limit;
+    record.approval = tenant
+        .approval
+        .recorded
+        .clone()
+        .or_else(|| existing.approval.clone());
     if restored {
         record.verified_at = None;
+        record.settled = Settled::new();
+        // Its credentials are made anew: none before them is of use any more.
+        record.rotation.under_way = None;
+        record.rotation.issued_at = None;
     }
     Decision {
         record,
-        refused_host: granted.refused,
+        refused_host: granted
+            .refused
+            .or_else(|| takeover::refused(tenant, existing)),
         restored,
     }
+}
+
+/// Whether the tenant takes up what one of the same agency left.
+pub fn comes_back(tenant: &Tenant, existing: &TenantRecordSpec) -> bool {
+    existing.tenant.uid != tenant.uid || existing.state == RecordState::Retained
+}
+
+/// Takes from a record what only that of a tenant that has left says. An order to destroy is void with it.
+pub(super) fn as_of_the_living(record: &mut TenantRecordSpec) {
+    record.state = RecordState::Live;
+    record.retained_at = None;
+    record.retain_until = None;
+    record.deleted_by = None;
+    record.sizes = None;
+    record.purge = None;
+    record.purge_accepted = None;
+    record.successor = None;
 }
 
 /// The first record of a tenant.
@@ -182,6 +148,16 @@ pub fn begin(
         tenant_spec: tenant.object.spec.clone(),
         retained_at: None,
         retain_until: None,
+        deleted_by: None,
+        sizes: None,
+        approval: tenant.approval.recorded.clone(),
+        rotation: RecordedRotation::default(),
+        legal_hold: false,
+        purge: None,
+        purge_accepted: None,
+        successor: None,
+        predecessor: None,
+        destructions: Vec::new(),
     };
     Ok(Decision {
         record,
@@ -220,6 +196,7 @@ fn facts(record: &TenantRecordSpec) -> BTreeMap<String, String> {
         database,
         storage,
         tenant_spec,
+        approval,
         ..
     } = record;
     let of_spec = serde_json::to_value(tenant_spec).unwrap_or_default();
@@ -232,6 +209,7 @@ fn facts(record: &TenantRecordSpec) -> BTreeMap<String, String> {
         ("spec.tenant.uid", Some(tenant.uid.clone())),
         ("spec.state", json(state)),
         ("spec.frozen", json(frozen)),
+        ("spec.approval", approval.as_ref().and_then(json)),
         ("spec.hosts", Some(hosts.join(","))),
         (
             "spec.database.connectionLimit",
@@ -244,6 +222,20 @@ fn facts(record: &TenantRecordSpec) -> BTreeMap<String, String> {
             storage.bucket_identity.clone(),
         ),
         ("spec.storage.superseded", json(&storage.superseded)),
+        (
+            "spec.retainUntil",
+            record.retain_until.as_ref().and_then(json),
+        ),
+        ("spec.deletedBy", record.deleted_by.clone()),
+        (
+            "spec.purgeAccepted",
+            record.purge_accepted.as_ref().and_then(json),
+        ),
+        ("spec.successor", record.successor.as_ref().and_then(json)),
+        (
+            "spec.predecessor",
+            record.predecessor.as_ref().and_then(json),
+        ),
     ];
     own.into_iter()
         .map(|(field, value)| (field.to_owned(), value))
@@ -257,7 +249,7 @@ fn json(value: &impl Serialize) -> Option<String> {
     serde_json::to_string(value).ok()
 }
 
-fn hosts(
+pub(super) fn hosts(
     tenant: &Tenant,
     frozen: &FrozenClass,
     base_domains: &[String],
@@ -272,7 +264,8 @@ fn hosts(
     )
 }
 
-fn tenant_ref(tenant: &Tenant) -> TenantRef {
+/// The tenant in this incarnation.
+pub fn tenant_ref(tenant: &Tenant) -> TenantRef {
     TenantRef {
         namespace: tenant.namespace.clone(),
         name: tenant.name.clone(),

@@ -1,7 +1,10 @@
 //! All records as they are known, with what they hold: hosts, codes and places.
+//!
+//! A record holds something only while data may stand behind it. The name it keeps for good.
 
 use eoffice_crds::{AgencyCode, TenantRecordSpec};
 use std::collections::HashMap;
+use std::hash::Hash;
 
 /// How much of a server is promised by records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,8 +19,8 @@ pub struct Promised {
 #[derive(Debug, Default)]
 pub struct Registry {
     records: HashMap<String, TenantRecordSpec>,
-    hosts: HashMap<String, String>,
-    codes: HashMap<AgencyCode, String>,
+    hosts: HashMap<String, Vec<String>>,
+    codes: HashMap<AgencyCode, Vec<String>>,
     servers: HashMap<String, Promised>,
     stores: HashMap<String, i64>,
     classes: HashMap<String, i64>,
@@ -29,19 +32,30 @@ impl Registry {
         self.records.get(tenant)
     }
 
-    /// Every record.
+    /// Every record behind which data may stand.
     pub fn records(&self) -> impl Iterator<Item = &TenantRecordSpec> {
-        self.records.values()
+        let all = self.records.values();
+        all.filter(|record| record.state.holds_data())
     }
 
-    /// Who holds a host.
-    pub fn holder_of_host(&self, host: &str) -> Option<&str> {
-        self.hosts.get(host).map(String::as_str)
+    /// Who holds a host against this tenant.
+    pub fn holder_of_host(&self, host: &str, tenant: &str) -> Option<&str> {
+        self.holder(self.hosts.get(host)?, tenant)
     }
 
-    /// Who holds an agency code.
-    pub fn holder_of_code(&self, code: &AgencyCode) -> Option<&str> {
-        self.codes.get(code).map(String::as_str)
+    /// Who holds an agency code against this tenant.
+    pub fn holder_of_code(&self, code: &AgencyCode, tenant: &str) -> Option<&str> {
+        self.holder(self.codes.get(code)?, tenant)
+    }
+
+    /// A tombstone holds nothing against the tenant that takes it over.
+    fn holder<'a>(&self, holders: &'a [String], tenant: &str) -> Option<&'a str> {
+        let yields = |holder: &String| {
+            let successor = self.get(holder).and_then(|it| it.successor.as_ref());
+            holder == tenant || successor.is_some_and(|it| it.name == tenant)
+        };
+        let mut others = holders.iter().filter(|holder| !yields(holder));
+        others.next().map(String::as_str)
     }
 
     /// What the records promise of a server.
@@ -63,20 +77,9 @@ impl Registry {
     pub fn insert(&mut self, record: TenantRecordSpec) -> Option<TenantRecordSpec> {
         let name = record.tenant.name.clone();
         let before = self.remove(&name);
-        for host in &record.hosts {
-            self.hosts.entry(host.clone()).or_insert(name.clone());
+        if record.state.holds_data() {
+            self.hold(&name, &record);
         }
-        for code in &record.tenant_spec.agency.codes {
-            self.codes.entry(code.clone()).or_insert(name.clone());
-        }
-        let promised = self
-            .servers
-            .entry(record.database.server.clone())
-            .or_default();
-        promised.databases += 1;
-        promised.connections += connections(&record);
-        *self.stores.entry(record.storage.store.clone()).or_default() += 1;
-        *self.classes.entry(record.frozen.class.clone()).or_default() += 1;
         self.records.insert(name, record);
         before
     }
@@ -84,32 +87,54 @@ impl Registry {
     /// Forgets a tenant's record.
     pub fn remove(&mut self, tenant: &str) -> Option<TenantRecordSpec> {
         let record = self.records.remove(tenant)?;
-        for host in &record.hosts {
-            if self.holder_of_host(host) == Some(tenant) {
-                self.hosts.remove(host);
-            }
-        }
-        for code in &record.tenant_spec.agency.codes {
-            if self.holder_of_code(code) == Some(tenant) {
-                self.codes.remove(code);
-            }
-        }
-        if let Some(promised) = self.servers.get_mut(&record.database.server) {
-            promised.databases -= 1;
-            promised.connections -= connections(&record);
-        }
-        for (counts, key) in [
-            (&mut self.stores, &record.storage.store),
-            (&mut self.classes, &record.frozen.class),
-        ] {
-            if let Some(count) = counts.get_mut(key) {
-                *count -= 1;
-            }
+        if record.state.holds_data() {
+            self.let_go(tenant, &record);
         }
         Some(record)
     }
+
+    fn hold(&mut self, name: &str, record: &TenantRecordSpec) {
+        for host in &record.hosts {
+            join(&mut self.hosts, host, name);
+        }
+        for code in &record.tenant_spec.agency.codes {
+            join(&mut self.codes, code, name);
+        }
+        self.count(record, 1);
+    }
+
+    fn let_go(&mut self, name: &str, record: &TenantRecordSpec) {
+        for host in &record.hosts {
+            leave(&mut self.hosts, host, name);
+        }
+        for code in &record.tenant_spec.agency.codes {
+            leave(&mut self.codes, code, name);
+        }
+        self.count(record, -1);
+    }
+
+    fn count(&mut self, record: &TenantRecordSpec, by: i64) {
+        let server = record.database.server.clone();
+        let promised = self.servers.entry(server).or_default();
+        promised.databases += by;
+        promised.connections += by * i64::from(record.database.connection_limit);
+        *self.stores.entry(record.storage.store.clone()).or_default() += by;
+        *self.classes.entry(record.frozen.class.clone()).or_default() += by;
+    }
 }
 
-fn connections(record: &TenantRecordSpec) -> i64 {
-    i64::from(record.database.connection_limit)
+fn join<K: Clone + Eq + Hash>(holders: &mut HashMap<K, Vec<String>>, key: &K, name: &str) {
+    let holders = holders.entry(key.clone()).or_default();
+    if !holders.iter().any(|holder| holder == name) {
+        holders.push(name.to_owned());
+    }
+}
+
+fn leave<K: Eq + Hash>(holders: &mut HashMap<K, Vec<String>>, key: &K, name: &str) {
+    if let Some(left) = holders.get_mut(key) {
+        left.retain(|holder| holder != name);
+        if left.is_empty() {
+            holders.remove(key);
+        }
+    }
 }

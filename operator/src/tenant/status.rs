@@ -6,7 +6,8 @@ pub use self::conditions::condition;
 use self::conditions::{Conditions, Truth};
 use crate::plan::Problem;
 use eoffice_crds::{
-    ConditionType, EOfficeTenantStatus, Lifecycle, Phase, Reason, TenantCertificateStatus,
+    ApprovalStatus, ConditionType, EOfficeTenantStatus, Lifecycle, Phase, Reason,
+    TenantCertificateStatus,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -37,6 +38,8 @@ pub struct Findings {
     pub paused: Option<Problem>,
     /// What waits in a batch for a person's decision.
     pub held: Option<Problem>,
+    /// How the tenant stands with its approval; absent where this pass did not come to it.
+    pub approval: Option<ApprovalStatus>,
     /// Facts for people; absent where this pass did not get that far.
     pub facts: Option<EOfficeTenantStatus>,
 }
@@ -66,6 +69,12 @@ pub fn nature(reason: Reason) -> Nature {
         | Reason::Waiting
         | Reason::Delayed
         | Reason::Planned
+        | Reason::AwaitingTurn
+        | Reason::Cooling
+        | Reason::Purging
+        | Reason::RetentionNotOver
+        | Reason::Destroyed
+        | Reason::Succeeded
         | Reason::Corrected => Nature::Progress,
         Reason::BackendError
         | Reason::Unreachable
@@ -97,6 +106,10 @@ pub fn nature(reason: Reason) -> Nature {
         | Reason::Contested
         | Reason::Paused
         | Reason::Held
+        | Reason::ApprovalOutdated
+        | Reason::RestoreRefused
+        | Reason::LegalHold
+        | Reason::PurgeRefused
         | Reason::DeleteNotAllowed => Nature::Person,
     }
 }
@@ -124,6 +137,10 @@ pub fn status(
         status.observed_generation = previous.observed_generation;
     }
     status.phase = Some(verdict.phase);
+    status.approval = findings
+        .approval
+        .clone()
+        .or_else(|| previous.approval.clone());
     let mut writer = Conditions {
         generation: findings.generation,
         now,
@@ -268,7 +285,7 @@ fn verdict(findings: &Findings) -> Verdict {
                 false,
                 problem,
             ),
-            (_, Reason::Queued) => of(
+            (_, Reason::Queued | Reason::AwaitingTurn) => of(
                 Phase::Queued,
                 Truth::Unknown,
                 available,

@@ -1,7 +1,12 @@
 //! The tenant's documents: bucket, user and key in its store, then the Secret.
 
+mod destroy;
+mod keys;
 mod secret;
 
+pub use self::destroy::{may_be_destroyed, place, raze, size};
+use self::keys::retiring;
+pub use self::keys::{key_in_use, last_use};
 use self::secret::{SecretAt, secret_key};
 use crate::audit::Cause;
 use crate::controller::backends::StorageBackend;
@@ -10,20 +15,20 @@ use crate::identity::{BackendNames, Mark};
 use crate::kubernetes::secrets::StorageKey;
 use crate::objectstore::apply::{Outcome, apply};
 use crate::objectstore::desired::{Access, Circumstances, Desired, desired};
-use crate::objectstore::observe::{Observed, tenant as observe};
-use crate::objectstore::plan::{is_renewal, loss, plan, plan_close, plan_drop};
+use crate::objectstore::observe::{Observed, audited_tenant, tenant as observe};
+use crate::objectstore::plan::{is_renewal, loss, plan, plan_close};
 use crate::objectstore::step::Step;
 use crate::objectstore::store::canary_bucket;
 use crate::objectstore::{Key, Store, verify};
 use crate::plan::{Gate, Problem, closed_at_least};
 use crate::proof::Proof;
 use crate::tenant::acceptance::{self, identity_of, tell_accepted};
+use crate::tenant::auditors::concerned;
 use crate::tenant::database::{self, unless_not_ours};
 use crate::tenant::keeper::{Keeper, Told};
 use crate::tenant::parse::Tenant;
 use crate::tenant::pass::{Brought, Pass, hash};
 use eoffice_crds::{Plane, Reason, RecordedStorage, TenantRecordSpec, tenant_namespace};
-use jiff::Timestamp;
 use std::sync::Arc;
 
 /// How often it is looked at again: a plan is whole, so the second look finds nothing to do unless
@@ -48,6 +53,7 @@ pub async fn bring(pass: &Pass<'_>) -> Brought<Found> {
     };
     let prepared = backend(world, record).and_then(|backend| {
         let desired = desired_of(world, record, &backend, access, None)?;
+        let desired = desired.with_auditors(pass.readers());
         let secret = SecretAt::new(world, wanted, record, &backend);
         let asked = hash(&[&desired.asked(), &secret.asked()]);
         Ok((backend, asked))
@@ -89,11 +95,16 @@ async fn work(
         && let Some(seen) = backend.observed(record)
     {
         let desired = desired_of(world, record, backend, access, kept)?;
+        let desired = desired.with_auditors(pass.readers());
         if plan(&desired, &seen).is_ok_and(|changes| changes.is_empty()) {
             return Ok(recorded(&seen));
         }
     }
-    let key = secret.mend(gate).await?;
+    let mut key = secret.mend(gate).await?;
+    if key.is_some() {
+        // Another may be in it, which the watch has not told of yet: taken for a stray, it would be deleted.
+        key = secret.live_key().await?;
+    }
     if key.is_none() {
         pass.ask_about_credential(Plane::Storage, gate).await?;
     }
@@ -148,8 +159,7 @@ fn identity(seen: &Observed) -> Option<String> {
 }
 
 /// Looks, plans and acts until nothing is left that may be changed; where no plan can be made, until the access that
-/// should end has ended. A new key goes into the Secret at
-/// once: the store shows it only this time.
+/// should end has ended. A new key goes into the Secret at once: the store shows it only this time.
 async fn converge(
     world: &World,
     record: &TenantRecordSpec,
@@ -160,8 +170,18 @@ async fn converge(
 ) -> Result<Observed, Problem> {
     let (store, _) = backend.usable()?;
     for _ in 0..ROUNDS {
-        let desired = desired_of(world, record, backend, access, key.clone())?;
-        let seen = look(world, store, record).await?;
+        let readers = maker.map(|(_, pass, _)| pass.readers());
+        let desired = desired_of(world, record, backend, access, key.clone())?
+            .with_auditors(readers.unwrap_or_default());
+        // Who is to have no access is looked for, though nothing may tell of him any more.
+        let known = backend.observed(record);
+        let audited = access == Access::Closed
+            || concerned(world, record)
+            || known.is_some_and(|seen| !seen.auditors.is_empty());
+        let seen = match audited {
+            true => audited_tenant(store, &world.effects, record).await?,
+            false => look(world, store, record).await?,
+        };
         let mut idle = true;
         let (changes, problem) =
             closed_at_least(plan(&desired, &seen), || plan_close(&desired, &seen));
@@ -170,6 +190,18 @@ async fn converge(
                 if gate.may_renew(&change.differences) {
                     apply(store, &world.effects, &change.step).await?;
                     gate.renewed(&change.differences);
+                    idle = false;
+                }
+                continue;
+            }
+            if let (Step::CreateKey { user }, Some((_, pass, _))) = (&change.step, maker)
+                && *user != record.storage.user
+            {
+                if gate.allows(&change.differences)
+                    && let Outcome::Key(made) = apply(store, &world.effects, &change.step).await?
+                {
+                    gate.made(&change.differences);
+                    pass.hand_key(user, made).await?;
                     idle = false;
                 }
                 continue;
@@ -184,7 +216,9 @@ async fn converge(
                 }
                 continue;
             };
-            pass.ask_about_credential(Plane::Storage, keeper).await?;
+            if key.is_none() || key.as_ref() != retiring(record) {
+                pass.ask_about_credential(Plane::Storage, keeper).await?;
+            }
             let replaced = secret.replaced().await?;
             let both = [change.differences.clone(), replaced.clone()].concat();
             if !gate.allows(&both) {
@@ -242,14 +276,14 @@ fn desired_of(
             access,
             current_key,
             capabilities: facts.capabilities,
-            now: Timestamp::now(),
+            now: world.clock.now(),
             fresh_identity: uuid::Uuid::new_v4().simple().to_string(),
         },
     ))
 }
 
 /// The store that the record names, if it is the one that it means.
-fn backend(world: &World, record: &TenantRecordSpec) -> Result<Arc<StorageBackend>, Problem> {
+pub fn backend(world: &World, record: &TenantRecordSpec) -> Result<Arc<StorageBackend>, Problem> {
     let name = &record.storage.store;
     let backend = world.storage.get(name).ok_or_else(|| not_looked_at(name))?;
     let (_, facts) = backend.usable()?;
@@ -309,31 +343,6 @@ fn leaving(record: &TenantRecordSpec) -> Told<'_> {
         plane: Plane::Storage,
         cause: Cause::Deletion,
     }
-}
-
-/// Destroys bucket, user and key.
-pub async fn raze(world: &World, record: &TenantRecordSpec) -> Result<(), Problem> {
-    let backend = backend(world, record)?;
-    let (store, _) = backend.usable()?;
-    for _ in 0..ROUNDS {
-        let desired = desired_of(world, record, &backend, Access::Closed, None)?;
-        let seen = look(world, store, record).await?;
-        let changes = plan_drop(&desired, &seen)?;
-        if changes.is_empty() {
-            return Ok(());
-        }
-        for change in changes {
-            apply(store, &world.effects, &change.step).await?;
-            leaving(record).made(&change.differences);
-        }
-    }
-    Err(Problem::new(
-        Reason::BackendError,
-        format!(
-            "bucket {} could not be removed; it is tried again",
-            record.storage.bucket
-        ),
-    ))
 }
 
 /// Tries the tenant's own key.

@@ -5,10 +5,12 @@ use crate::effect::{Failure, Plane, Site};
 use crate::kubernetes::apply::problem;
 use crate::plan::Problem;
 use crate::tenant::events::Told;
+use crate::tenant::stages;
 use eoffice_crds::{
-    EOfficeTenant, EOfficeTenantStatus, FIELD_MANAGER, GROUP, RECORD_NAME, TenantRecord,
-    TenantRecordSpec, finalizers, labels, tenant_namespace,
+    EOfficeTenant, EOfficeTenantStatus, FIELD_MANAGER, GROUP, RECORD_NAME, RecordState,
+    TenantRecord, TenantRecordSpec, TenantRecordStatus, finalizers, labels, tenant_namespace,
 };
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use kube::runtime::events::{Event, EventType};
 use kube::{Error, Resource, ResourceExt};
@@ -21,6 +23,7 @@ const READ_RECORD: Site = Site::read(Plane::Kubernetes, "get_record");
 const CREATE_RECORD: Site = Site::write(Plane::Kubernetes, "create_record");
 const REPLACE_RECORD: Site = Site::write(Plane::Kubernetes, "replace_record");
 const DELETE_RECORD: Site = Site::write(Plane::Kubernetes, "delete_record");
+const RECORD_STATUS: Site = Site::write(Plane::Kubernetes, "apply_record_status");
 const EVENT: Site = Site::write(Plane::Kubernetes, "create_event");
 
 /// Whether the tenant's resource bears our finalizer.
@@ -104,6 +107,10 @@ pub async fn write_record(
         .cloned()
         .unwrap_or_else(|| TenantRecord::new(RECORD_NAME, spec.clone()));
     record.spec = spec.clone();
+    if let Some(stored) = stored {
+        keep_peoples_word(&mut record.spec, &stored.spec);
+    }
+    keep_while_it_holds_data(&mut record);
     record.labels_mut().extend([
         (labels::TENANT.to_owned(), tenant.clone()),
         (
@@ -128,7 +135,40 @@ pub async fn write_record(
             .call(CREATE_RECORD, tenant, || api.create(&params, &record))
             .await
     };
-    result.map_err(|failure| problem("write the record of", tenant, &failure))
+    let written = result.map_err(|failure| problem("write the record of", tenant, &failure))?;
+    stages::tell_record(stored.map(|stored| &stored.spec), &written.spec);
+    Ok(written)
+}
+
+/// What people write into a record is theirs. An order to destroy is about what a tenant left: that of a tenant that
+/// lives is none.
+fn keep_peoples_word(spec: &mut TenantRecordSpec, stored: &TenantRecordSpec) {
+    let left = |state| {
+        matches!(
+            state,
+            RecordState::Retained | RecordState::Purging | RecordState::Destroyed
+        )
+    };
+    let stands = left(stored.state) && left(spec.state);
+    spec.purge = stored.purge.clone().filter(|_| stands);
+    // A record that is made anew over one with nothing behind it may bring its own.
+    spec.legal_hold = stored.legal_hold || (spec.legal_hold && !stored.state.holds_data());
+}
+
+/// Puts our finalizer on a record, or takes it off one with nothing behind it.
+fn keep_while_it_holds_data(record: &mut TenantRecord) {
+    let (holds, goes) = (
+        record.spec.state.holds_data(),
+        record.metadata.deletion_timestamp.is_some(),
+    );
+    let list = record.finalizers_mut();
+    let there = list.iter().any(|it| it == finalizers::RECORD);
+    match (holds, there) {
+        // Nothing is added to what is being deleted.
+        (true, false) if !goes => list.push(finalizers::RECORD.to_owned()),
+        (false, true) => list.retain(|it| it != finalizers::RECORD),
+        _ => {}
+    }
 }
 
 /// Deletes the record of a tenant whose data was destroyed as asked.
@@ -189,8 +229,50 @@ pub enum Tone {
     Warning,
 }
 
+/// Writes the status of a record.
+pub async fn write_record_status(
+    world: &World,
+    record: &TenantRecord,
+    status: &TenantRecordStatus,
+) -> Result<(), Problem> {
+    let tenant = &record.spec.tenant.name;
+    let api = records(world, tenant);
+    let patch = Patch::Apply(json!({
+        "apiVersion": TenantRecord::api_version(&()),
+        "kind": TenantRecord::kind(&()),
+        "metadata": {"name": RECORD_NAME, "uid": record.uid()},
+        "status": status,
+    }));
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let result = world
+        .effects
+        .call(RECORD_STATUS, tenant, || {
+            api.patch_status(RECORD_NAME, &params, &patch)
+        })
+        .await;
+    match result {
+        Ok(_) => Ok(()),
+        Err(Failure::Call(Error::Api(status))) if status.is_not_found() => Ok(()),
+        Err(failure) => Err(problem(
+            "write the status of the record of",
+            tenant,
+            &failure,
+        )),
+    }
+}
+
 /// Tells people about a tenant. That an Event could not be written holds nothing back.
 pub async fn tell(world: &World, tenant: &EOfficeTenant, told: &Told) {
+    publish(world, &tenant.name_any(), &tenant.object_ref(&()), told).await;
+}
+
+/// Tells people about a record.
+pub async fn tell_of_record(world: &World, record: &TenantRecord, told: &Told) {
+    let tenant = &record.spec.tenant.name;
+    publish(world, tenant, &record.object_ref(&()), told).await;
+}
+
+async fn publish(world: &World, name: &str, about: &ObjectReference, told: &Told) {
     let event = Event {
         type_: match told.tone {
             Tone::Normal => EventType::Normal,
@@ -201,12 +283,9 @@ pub async fn tell(world: &World, tenant: &EOfficeTenant, told: &Told) {
         action: told.action.clone(),
         secondary: None,
     };
-    let reference = tenant.object_ref(&());
     let result = world
         .effects
-        .call(EVENT, &tenant.name_any(), || {
-            world.recorder.publish(&event, &reference)
-        })
+        .call(EVENT, name, || world.recorder.publish(&event, about))
         .await;
     if let Err(failure) = result {
         tracing::warn!(%failure, group = GROUP, "an Event could not be written");

@@ -155,6 +155,7 @@ mod tests {
         Observed {
             bucket: Some(Bucket::default()),
             user: Some(User::default()),
+            ..Observed::default()
         }
     }
 

@@ -27,7 +27,7 @@ pub(in crate::objectstore) async fn user_path(
 }
 
 /// Looks at a user, whose path may be known from a list.
-pub(super) async fn user(
+pub(in crate::objectstore) async fn user(
     store: &Store,
     effects: &Effects,
     name: &str,

@@ -5,7 +5,7 @@ use super::{RENEWED, RETENTION, change};
 use crate::identity::tag;
 use crate::objectstore::desired::{Desired, code_tag_prefix, identity_tag, since_tag, stronger};
 use crate::objectstore::observe::Bucket;
-use crate::objectstore::step::{Owner, Step, Tags, rule};
+use crate::objectstore::step::{Step, Tags, rule};
 use crate::plan::{Change, Difference};
 use eoffice_crds::Retention;
 use std::collections::BTreeSet;
@@ -39,40 +39,6 @@ pub(super) fn bring(desired: &Desired, standing: &Standing<'_>) -> Vec<Change<St
         // The state in the mark last: it says that one that leaves has got its full window.
         Standing::Ours(_) => rule.chain(tags).chain(policy).collect(),
     }
-}
-
-/// Empties and removes it.
-pub(super) fn remove(desired: &Desired, standing: &Standing<'_>) -> Vec<Change<Step>> {
-    let Some(bucket) = standing.there() else {
-        return Vec::new();
-    };
-    let target = target_tags(desired, bucket);
-    let name = &desired.bucket;
-    let owner = Owner {
-        installation: desired.mark.installation.clone(),
-        fingerprint: desired.mark.fingerprint.clone(),
-        identity: target.get(&identity_tag()).cloned().unwrap_or_default(),
-    };
-    let owned = desired.owns(&bucket.tags) && bucket.identity() == Some(&owner.identity);
-    let mut changes: Vec<_> = match owned {
-        true => Vec::new(),
-        false => tags(desired, bucket).into_iter().collect(),
-    };
-    changes.push(change(
-        Step::EmptyBucket {
-            bucket: name.clone(),
-            owner: owner.clone(),
-        },
-        vec![Difference::delete(format!("objects of bucket {name}"))],
-    ));
-    changes.push(change(
-        Step::DeleteBucket {
-            bucket: name.clone(),
-            owner,
-        },
-        vec![Difference::delete(object(desired))],
-    ));
-    changes
 }
 
 /// Its rule is set right after, and what the rule is tells whether it was.

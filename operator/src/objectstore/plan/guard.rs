@@ -51,21 +51,35 @@ pub(super) fn capable(desired: &Desired) -> Result<(), Problem> {
     }
 }
 
-/// The tenant's user. A user of that name under another path is foreign.
+/// The tenant's user, or that of the tenant whose data it took over. A user of that name under another path is foreign.
 pub(super) fn user<'a>(
     desired: &Desired,
     observed: &'a Observed,
 ) -> Result<Option<&'a User>, Problem> {
     match &observed.user {
-        Some(user) if user.path != desired.user_path => Err(Problem::new(
-            Reason::ForeignObject,
-            format!(
-                "user {} in the IAM of store {} has the path {}, not {}: it is not this tenant's and is left untouched; remove or rename it",
-                desired.user, desired.store, user.path, desired.user_path
-            ),
-        )),
+        Some(user) if !desired.owns_user(user) => Err(foreign_user(desired, &desired.user, user)),
         user => Ok(user.as_ref()),
     }
+}
+
+/// No auditor gets a user that is another's.
+pub(super) fn auditors(desired: &Desired, observed: &Observed) -> Result<(), Problem> {
+    let wanted = desired.auditors.iter();
+    let mut found = wanted.filter_map(|it| observed.auditors.get_key_value(&it.user));
+    match found.find(|(_, user)| !desired.owns_user(user)) {
+        Some((name, user)) => Err(foreign_user(desired, name, user)),
+        None => Ok(()),
+    }
+}
+
+fn foreign_user(desired: &Desired, name: &str, user: &User) -> Problem {
+    Problem::new(
+        Reason::ForeignObject,
+        format!(
+            "user {name} in the IAM of store {} has the path {}, not {}: it is not this tenant's and is left untouched; remove or rename it",
+            desired.store, user.path, desired.user_path
+        ),
+    )
 }
 
 /// The tenant's bucket.

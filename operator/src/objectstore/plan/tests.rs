@@ -1,14 +1,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod keys;
 mod losses;
+mod people;
 mod told;
 mod windows;
 mod world;
 
 use super::*;
 use crate::objectstore::observe::Bucket;
-use crate::objectstore::policy;
-use eoffice_crds::{Retention, RetentionMode, StoreCapabilities};
+use eoffice_crds::{Reason, Retention, RetentionMode, StoreCapabilities};
 use std::collections::BTreeMap;
 use world::*;
 
@@ -80,6 +81,7 @@ fn an_unmarked_bucket_is_ours_only_if_nobody_can_lose_by_it() {
             ..Bucket::default()
         }),
         user: settled().user,
+        ..Observed::default()
     };
     let mut world = bare.clone();
     let steps = steps(&new(), &world);
@@ -257,12 +259,10 @@ fn lost_or_foreign_things_stop_everything() {
         let mut foreign = settled();
         bucket(&mut foreign).tags.insert(key.into(), value.into());
         assert_eq!(reason(&new(), &foreign), Reason::ForeignObject);
-        assert!(plan_drop(&new(), &foreign).is_err());
     }
     let mut foreign = settled();
     user(&mut foreign).path = "/".into();
     assert_eq!(reason(&new(), &foreign), Reason::ForeignObject);
-    assert!(plan_drop(&new(), &foreign).is_err());
 }
 
 #[test]
@@ -331,47 +331,4 @@ fn a_store_that_cannot_keep_the_promise_is_not_used() {
         change(&mut unable.capabilities);
         assert_eq!(reason(&unable, &Observed::default()), Reason::Unsupported);
     }
-}
-
-#[test]
-fn only_what_is_not_under_retention_is_dropped_and_every_interruption_ends_in_nothing() {
-    assert_eq!(
-        plan_drop(&desired(), &settled()).unwrap_err().reason,
-        Reason::DeleteNotAllowed
-    );
-    let unlocked = Desired {
-        retention: None,
-        policy: policy::document("eo-1-documents", false),
-        ..desired()
-    };
-    // Locked after all: no class allows that to be dropped.
-    assert!(plan_drop(&unlocked, &settled()).is_err());
-    let mut start = Observed::default();
-    let made = Desired {
-        witnesses: Vec::new(),
-        current_key: None,
-        ..unlocked.clone()
-    };
-    for step in steps(&made, &start) {
-        carry_out(&mut start, &step);
-    }
-    user(&mut start).attached.push("arn:x".into());
-    let steps = drop_steps(&unlocked, &start);
-    assert_eq!(steps.iter().filter(|step| step.destructive()).count(), 4);
-    for done in 0..=steps.len() {
-        let mut world = start.clone();
-        for step in &steps[..done] {
-            carry_out(&mut world, step);
-        }
-        for step in drop_steps(&unlocked, &world) {
-            carry_out(&mut world, &step);
-        }
-        assert_eq!(world, Observed::default(), "after {done} steps");
-    }
-    let mut other = start;
-    bucket(&mut other)
-        .tags
-        .insert("eoffice-identity".into(), "id9".into());
-    let problem = plan_drop(&unlocked, &other).unwrap_err();
-    assert_eq!(problem.reason, Reason::DataMissing);
 }

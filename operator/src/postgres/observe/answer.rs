@@ -26,6 +26,7 @@ struct Bare {
     privileges: Vec<String>,
     attributes: Vec<String>,
     connection_limit: i32,
+    valid_until: Option<String>,
 }
 
 /// What the operator may do with a role.
@@ -117,6 +118,7 @@ impl From<Bare> for Role {
             privileges: bare.privileges,
             attributes: bare.attributes,
             connection_limit: bare.connection_limit,
+            valid_until: bare.valid_until,
             administered: false,
             usable: false,
             memberships: Vec::new(),

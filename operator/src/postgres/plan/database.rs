@@ -10,6 +10,9 @@ use crate::postgres::step::Step;
 /// The rights of the tenant's role on its database.
 pub(super) const RIGHTS: [&str; 3] = ["CONNECT", "CREATE", "TEMPORARY"];
 
+/// The right of an auditor on it.
+pub(super) const CONNECT: &str = "CONNECT";
+
 /// The rights that PUBLIC has on a database until somebody takes them away.
 pub(super) const PUBLIC_RIGHTS: [&str; 2] = ["CONNECT", "TEMPORARY"];
 
@@ -105,7 +108,14 @@ fn rights(
         changes.push(Change::new(step, acl(desired, &field, Some(rights), None)));
     }
     let grantees = found.grants.iter().filter_map(|g| g.grantee.as_deref());
-    let mut others: Vec<&str> = grantees.filter(|grantee| *grantee != role).collect();
+    // What an auditor has beyond connecting is taken away with that, which is given back.
+    let admitted = |grantee: &str| {
+        desired.auditor(grantee).is_some()
+            && (found.rights(Some(grantee))).all(|it| it.privilege == CONNECT && !it.grantable)
+    };
+    let mut others: Vec<&str> = grantees
+        .filter(|grantee| *grantee != role && !admitted(grantee))
+        .collect();
     others.sort_unstable();
     others.dedup();
     for other in others {
@@ -119,7 +129,12 @@ fn rights(
     Ok(())
 }
 
-fn acl(desired: &Desired, who: &str, before: Option<String>, after: Option<String>) -> Difference {
+pub(super) fn acl(
+    desired: &Desired,
+    who: &str,
+    before: Option<String>,
+    after: Option<String>,
+) -> Difference {
     let object = words::database(&desired.database);
     words::update(object, format!("acl.{who}"), before, after)
 }
@@ -146,7 +161,7 @@ fn handed_over(database: &Database, role: &str) -> bool {
     has(database, role, "CONNECT") || database.schema_owners.iter().any(|owner| owner == role)
 }
 
-fn has(database: &Database, role: &str, right: &str) -> bool {
+pub(super) fn has(database: &Database, role: &str, right: &str) -> bool {
     database
         .rights(Some(role))
         .any(|grant| grant.privilege == right)

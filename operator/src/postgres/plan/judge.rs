@@ -5,13 +5,13 @@ use super::roles::extras;
 use super::{Desired, Observed, mark, words};
 use crate::plan::{Difference, Problem};
 use crate::postgres::observe::{Database, Membership, Role};
-use eoffice_crds::Reason;
+use eoffice_crds::{Reason, RecordState};
 
 /// Everything under the tenant's names bears its mark, or is the operator's own unfinished work.
 ///
 /// What only a superuser can mend comes first: no role that keeps its access hides behind another's.
 pub(super) fn ours_or_absent(desired: &Desired, observed: &Observed) -> Result<(), Problem> {
-    let roles = || observed.roles.values();
+    let roles = || concerned(desired, observed);
     let own = || roles().filter(|role| ours(desired, role));
     for role in own() {
         if !role.privileges.is_empty() {
@@ -56,16 +56,25 @@ pub(super) fn ours_or_absent(desired: &Desired, observed: &Observed) -> Result<(
     }
 }
 
+/// The roles that a plan is about: those under the tenant's names, and its auditors, wanted or not.
+pub(super) fn concerned<'a>(
+    desired: &'a Desired,
+    observed: &'a Observed,
+) -> impl Iterator<Item = &'a Role> {
+    let called_so = (observed.auditors.values())
+        .filter(|role| desired.auditor(&role.name).is_some() || ours(desired, role));
+    observed.roles.values().chain(called_so)
+}
+
 /// Whether a role is the tenant's. It gets its mark in the transaction that makes it, so one without is another's.
 pub(super) fn ours(desired: &Desired, role: &Role) -> bool {
-    role.mark()
-        .is_some_and(|mark| mark.same_owner(&desired.mark))
+    role.mark().is_some_and(|mark| desired.owner().owns(&mark))
 }
 
 /// Whether a database bears the mark of somebody else, or one that only a newer operator can read.
 pub(super) fn anothers(desired: &Desired, database: &Database) -> bool {
     match database.mark() {
-        Some(mark) => !mark.same_owner(&desired.mark),
+        Some(mark) => !desired.owner().owns(&mark),
         None => (database.comment.as_deref()).is_some_and(|text| text.starts_with("eoffice")),
     }
 }
@@ -108,6 +117,10 @@ pub(super) fn undroppable(desired: &Desired, observed: &Observed) -> Result<(), 
     let Some(database) = &observed.database else {
         return Ok(());
     };
+    // A tenant that has left has its marks: what has none is not marked so that it can be destroyed.
+    if desired.mark.state != RecordState::Live && database.mark().is_none() {
+        return Err(foreign(desired, "database", &database.name, "database"));
+    }
     if database.half_dropped() && (database.mark().is_some() || recognised(desired, database)) {
         return Ok(());
     }
@@ -119,7 +132,7 @@ pub(super) fn undroppable(desired: &Desired, observed: &Observed) -> Result<(), 
 pub fn beyond(desired: &Desired, observed: &Observed) -> Vec<Difference> {
     let operator = &observed.operator;
     let mut differences = Vec::new();
-    for role in observed.roles.values() {
+    for role in concerned(desired, observed) {
         let object = || words::role(&role.name);
         if !role.privileges.is_empty() {
             let odd = Difference::update(object(), "attributes");
@@ -150,7 +163,7 @@ pub(in crate::postgres) fn beyond_our_rights(
     observed: &Observed,
 ) -> Result<(), Problem> {
     let server = &desired.server;
-    for role in observed.roles.values() {
+    for role in concerned(desired, observed) {
         if let Some(extra) = extras(desired, observed, role).next() {
             return Err(drifted(format!(
                 "on {server}, {grantor} made {member} a member of {role}, which breaks the isolation of tenants; have a superuser run REVOKE \"{role}\" FROM \"{member}\" GRANTED BY \"{grantor}\" there",

@@ -1,12 +1,16 @@
 //! What holds for a tenant's roles.
 
+use super::auditors::audits;
 use super::{ident, words};
 use crate::identity::Mark;
 use crate::plan::{Change, Difference, Problem};
+use crate::postgres::auditor::AUDITOR_SESSIONS;
+use crate::postgres::credential::Verifier;
 use crate::postgres::desired::{Access, Desired};
 use crate::postgres::ident::Ident;
 use crate::postgres::observe::{Membership, Observed, Role};
 use crate::postgres::step::Step;
+use jiff::Timestamp;
 
 /// Ends the access of every such role that should have none.
 pub(super) fn close(
@@ -15,23 +19,27 @@ pub(super) fn close(
     such: impl Fn(&&Role) -> bool,
     changes: &mut Vec<Change<Step>>,
 ) {
-    let open = |name: &Ident| *name == desired.login && desired.access == Access::Open;
+    let open = |name: &Ident| desired.serves(name) && desired.access == Access::Open;
     for name in [&desired.login, &desired.idle, &desired.role] {
-        let Some(role) = observed.role(name).filter(&such).filter(|_| !open(name)) else {
-            continue;
-        };
-        let object = || words::role(&role.name);
-        if role.login {
-            let step = Step::CloseLogin { role: name.clone() };
-            let closed = words::set(object(), "login", true, false).destructive();
-            changes.push(Change::new(step, closed));
+        if let Some(role) = observed.role(name).filter(&such).filter(|_| !open(name)) {
+            shut(role, name, changes);
         }
-        if role.login || role.sessions > 0 {
-            let step = Step::EndSessions { role: name.clone() };
-            // Not their number, which is another at each look.
-            let ended = Difference::update(object(), "sessions").before("open");
-            changes.push(Change::new(step, ended.destructive()));
-        }
+    }
+}
+
+/// Ends the access of one.
+pub(super) fn shut(role: &Role, name: &Ident, changes: &mut Vec<Change<Step>>) {
+    let object = || words::role(&role.name);
+    if role.login {
+        let step = Step::CloseLogin { role: name.clone() };
+        let closed = words::set(object(), "login", true, false).destructive();
+        changes.push(Change::new(step, closed));
+    }
+    if role.login || role.sessions > 0 {
+        let step = Step::EndSessions { role: name.clone() };
+        // Not their number, which is another at each look.
+        let ended = Difference::update(object(), "sessions").before("open");
+        changes.push(Change::new(step, ended.destructive()));
     }
 }
 
@@ -92,6 +100,10 @@ pub(super) fn repair(
         let odd = Difference::update(object(), "attributes").before(role.attributes.join(", "));
         change(step, odd);
     }
+    if let Some((until, wrong)) = time(desired, role, &name) {
+        let role = name.clone();
+        change(Step::LimitTime { role, until }, wrong);
+    }
     if role.administered && !role.usable {
         let step = Step::Rejoin { role: name.clone() };
         let field = format!("member {}", observed.operator);
@@ -99,9 +111,10 @@ pub(super) fn repair(
         change(step, words::set(object(), field, before, words::MEMBER));
     }
     if name != desired.role {
-        let limit = match name == desired.login {
-            true => desired.connection_limit,
-            false => 0,
+        let limit = match desired.auditor(&role.name) {
+            Some(_) => AUDITOR_SESSIONS,
+            None if desired.serves(&name) => desired.connection_limit,
+            None => 0,
         };
         if role.connection_limit != limit {
             let login = name.clone();
@@ -110,17 +123,19 @@ pub(super) fn repair(
             change(Step::LimitConnections { login, limit }, limited);
         }
     }
-    let before = role.fingerprint.as_deref().map(words::fingerprint);
-    if name == desired.role && before.is_some() {
+    let before = || role.fingerprint.as_deref().map(words::fingerprint);
+    if name == desired.role && role.fingerprint.is_some() {
         let step = Step::RemovePassword { role: name.clone() };
-        change(step, words::update(object(), "password", before, None));
-    } else if name == desired.login && changed_password(desired, role) {
+        change(step, words::update(object(), "password", before(), None));
+    }
+    let password = password(desired, &name).filter(|(_, wanted)| changed_password(wanted, role));
+    if let Some((verifier, wanted)) = password {
         let step = Step::SetPassword {
             login: name.clone(),
-            verifier: desired.verifier.clone(),
+            verifier: verifier.clone(),
         };
-        let after = Some(words::fingerprint(&desired.verifier_fingerprint));
-        change(step, words::update(object(), "password", before, after));
+        let after = Some(words::fingerprint(wanted));
+        change(step, words::update(object(), "password", before(), after));
     }
     for extra in extras(desired, observed, role) {
         // Another's grant is beyond the operator's rights.
@@ -134,8 +149,11 @@ pub(super) fn repair(
     }
     for setting in &role.settings {
         let place = setting.database.as_deref();
-        let acts = name == desired.login && place == Some(desired.database.as_str());
-        if !acts {
+        let own = match desired.auditor(&role.name) {
+            Some(_) => place.is_none(),
+            None => desired.serves(&name) && place == Some(desired.database.as_str()),
+        };
+        if !own {
             let step = Step::ResetSettings {
                 role: name.clone(),
                 database: place.map(ident).transpose()?,
@@ -149,11 +167,41 @@ pub(super) fn repair(
     Ok(())
 }
 
+/// Until when the role should be able to log in, where it is another time: an auditor until his time, the tenant's own
+/// always. What an auditor has who is not wanted any more gives him nothing.
+fn time(desired: &Desired, role: &Role, name: &Ident) -> Option<(Option<Timestamp>, Difference)> {
+    let until = desired.auditor(&role.name).map(|auditor| auditor.until);
+    let own = [&desired.role, &desired.login, &desired.idle].contains(&name);
+    let found = role.valid_until.as_ref();
+    let right = match until {
+        Some(until) => found.and_then(|found| found.parse().ok()) == Some(until),
+        None => !own || found.is_none(),
+    };
+    let after = || until.map(|until| until.to_string());
+    let wrong = || {
+        words::update(
+            words::role(&role.name),
+            "validUntil",
+            found.cloned(),
+            after(),
+        )
+    };
+    (!right).then(|| (until, wrong()))
+}
+
+/// The verifier that a login should have, with its fingerprint, where that is known.
+fn password<'a>(desired: &'a Desired, name: &Ident) -> Option<(&'a Verifier, &'a String)> {
+    if *name == desired.login {
+        return Some((&desired.verifier, &desired.verifier_fingerprint));
+    }
+    let auditor = desired.auditor(name.as_str())?;
+    Some((&auditor.verifier, &auditor.verifier_fingerprint))
+}
+
 /// The fingerprint of a role with a privilege is not shown: it is compared once the privilege is gone.
-fn changed_password(desired: &Desired, role: &Role) -> bool {
+fn changed_password(wanted: &String, role: &Role) -> bool {
     let hidden = |attribute: &String| ["CREATEDB", "CREATEROLE"].contains(&attribute.as_str());
-    !role.attributes.iter().any(hidden)
-        && role.fingerprint.as_ref() != Some(&desired.verifier_fingerprint)
+    !role.attributes.iter().any(hidden) && role.fingerprint.as_ref() != Some(wanted)
 }
 
 /// Memberships that should not be: of a tenant's role in others, and of others in it.
@@ -169,22 +217,46 @@ pub(super) fn extras<'a>(
             && membership.grantor == observed.operator
     };
     let out = role.memberships.iter();
-    // A login's membership is seen from both ends; once is enough.
-    let inward = role
-        .members
-        .iter()
-        .filter(move |m| m.member != observed.operator && !logins.contains(&m.member.as_str()));
+    // A membership of the tenant's own is seen from both ends; once is enough.
+    let own = move |member: &str| {
+        logins.contains(&member) || audits(desired, observed).any(|role| role.name == member)
+    };
+    let inward =
+        (role.members.iter()).filter(move |m| m.member != observed.operator && !own(&m.member));
     out.chain(inward).filter(move |m| !expected(m))
 }
 
-/// What ties the login to role and database, and, at the very end, lets it in. Settings for a database go with it.
+/// What ties logins to role and database, and, at the very end, lets the current one in. The other is let in no more
+/// once it was shut out.
 pub(super) fn let_in(
     desired: &Desired,
     observed: &Observed,
     database_stands: bool,
     changes: &mut Vec<Change<Step>>,
 ) {
-    let (login, role) = (&desired.login, &desired.role);
+    let login = &desired.login;
+    if desired.serves(&desired.idle) && observed.role(&desired.idle).is_some() {
+        tie(desired, observed, &desired.idle, database_stands, changes);
+    }
+    tie(desired, observed, login, database_stands, changes);
+    if desired.access == Access::Open && !observed.role(login).is_some_and(|role| role.login) {
+        let step = Step::OpenLogin {
+            login: login.clone(),
+        };
+        let opened = words::set(words::role(login.as_str()), "login", false, true);
+        changes.push(Change::new(step, opened));
+    }
+}
+
+/// Settings for a database go with it.
+fn tie(
+    desired: &Desired,
+    observed: &Observed,
+    login: &Ident,
+    database_stands: bool,
+    changes: &mut Vec<Change<Step>>,
+) {
+    let role = &desired.role;
     let object = || words::role(login.as_str());
     let found = observed.role(login);
     // A login that is still to be made is made a member in the same transaction.
@@ -218,34 +290,34 @@ pub(super) fn let_in(
         };
         changes.push(Change::new(step, acts));
     }
-    if desired.access == Access::Open && !found.is_some_and(|role| role.login) {
-        let step = Step::OpenLogin {
-            login: login.clone(),
-        };
-        changes.push(Change::new(
-            step,
-            words::set(object(), "login", false, true),
-        ));
-    }
 }
 
 /// In the tenant's database the login acts as the role, and has no other setting there.
 fn acts_as(desired: &Desired, object: String, settings: &[String]) -> Option<Difference> {
-    let acts = format!("role={}", desired.role.as_str());
-    let missing = !settings.contains(&acts);
-    let wrong = || settings.iter().map(String::as_str).filter(|s| *s != acts);
-    if !missing && wrong().next().is_none() {
+    let acts = [format!("role={}", desired.role.as_str())];
+    exactly(&acts, settings, object, Some(desired.database.as_str()))
+}
+
+/// The settings at a place are these, and no other.
+pub(super) fn exactly(
+    wanted: &[String],
+    found: &[String],
+    object: String,
+    place: Option<&str>,
+) -> Option<Difference> {
+    let without = |some: &[String], others: &[String]| {
+        let mut left = some.to_vec();
+        left.retain(|setting| !others.contains(setting));
+        left
+    };
+    let (missing, wrong) = (without(wanted, found), without(found, wanted));
+    if missing.is_empty() && wrong.is_empty() {
         return None;
     }
-    let names = words::setting_names(wrong().chain(missing.then_some("role")));
-    let field = field_of_settings(&names, Some(desired.database.as_str()));
-    let before = words::setting_values(wrong());
-    Some(words::update(
-        object,
-        field,
-        before,
-        missing.then_some(acts),
-    ))
+    let texts = |settings: &[String]| words::setting_values(settings.iter().map(String::as_str));
+    let names = words::setting_names(wrong.iter().chain(&missing).map(String::as_str));
+    let field = field_of_settings(&names, place);
+    Some(words::update(object, field, texts(&wrong), texts(&missing)))
 }
 
 fn field_of_settings(names: &str, database: Option<&str>) -> String {

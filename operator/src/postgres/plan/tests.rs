@@ -7,9 +7,11 @@ use database::RIGHTS;
 use eoffice_crds::{Action, Reason};
 use std::collections::BTreeMap;
 
+mod audit;
 mod lost;
 mod refuse;
 mod repair;
+mod rotate;
 
 const OPERATOR: &str = "eoffice_operator";
 
@@ -21,6 +23,7 @@ fn desired(access: Access) -> Desired {
     let credential = Credential::new("eo_1_a", [1; 32], [2; 16]);
     Desired {
         server: "pg-a".into(),
+        system_identifier: "1".into(),
         database: id("eo_1"),
         role: id("eo_1_owner"),
         login: id("eo_1_a"),
@@ -39,6 +42,9 @@ fn desired(access: Access) -> Desired {
         superseded: vec![],
         superseded_twins: vec![],
         access,
+        retiring: false,
+        auditors: vec![],
+        predecessor: None,
     }
 }
 
@@ -47,6 +53,8 @@ fn nothing() -> Observed {
         operator: OPERATOR.into(),
         database: None,
         roles: BTreeMap::new(),
+        auditors: BTreeMap::new(),
+        inside: None,
     }
 }
 
@@ -77,6 +85,7 @@ fn bare_role(name: &Ident, mark: &Mark) -> Role {
         privileges: vec![],
         attributes: vec![],
         connection_limit: -1,
+        valid_until: None,
         administered: true,
         usable: true,
         memberships: vec![],
@@ -155,6 +164,14 @@ fn carry_out(step: &Step, seen: &mut Observed, fingerprint: &str) {
         Step::MarkRole { role, mark } => {
             let role = seen.roles.get_mut(role.as_str()).unwrap();
             role.comment = Some(mark.to_comment());
+        }
+        Step::LimitConnections { login, limit } => {
+            seen.roles.get_mut(login.as_str()).unwrap().connection_limit = *limit;
+        }
+        Step::SetPassword { login, .. } => {
+            let role = seen.roles.get_mut(login.as_str()).unwrap();
+            assert!(!role.login, "opened with another's password");
+            role.fingerprint = Some(fingerprint.into());
         }
         Step::OpenLogin { login } => seen.roles.get_mut(login.as_str()).unwrap().login = true,
         other => panic!("not a step of making: {other}"),

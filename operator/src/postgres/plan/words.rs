@@ -2,6 +2,7 @@
 
 use crate::plan::Difference;
 use crate::postgres::ident::Ident;
+use crate::postgres::inside::Sorts;
 use crate::postgres::observe::{Grant, Membership, Role};
 
 /// How much is shown of a text that somebody else wrote, in characters.
@@ -71,6 +72,15 @@ pub(super) fn left(of: &Role, extra: &Membership) -> Difference {
         false => format!("member {}", extra.member),
     };
     Difference::update(role(&of.name), field).before(membership(extra))
+}
+
+/// How many there are of each, such as `2 schemas, 5 tables`; absent for none.
+pub(super) fn sorts(sorts: &Sorts) -> Option<String> {
+    let counted = sorts
+        .iter()
+        .map(|(sort, number)| format!("{number} {sort}"));
+    let counted: Vec<String> = counted.collect();
+    (!counted.is_empty()).then(|| counted.join(", "))
 }
 
 /// The names of some `name=value`: `search_path, work_mem`.

@@ -5,12 +5,27 @@ use crate::controller::world::World;
 use crate::kubernetes::desired::{Child, Wanted, asked};
 use crate::kubernetes::secrets::{self, DatabaseCredential, DatabaseLocation};
 use crate::kubernetes::{Kind, ObjectKey};
-use crate::plan::{Gate, Problem};
+use crate::plan::{Difference, Gate, Problem};
 use crate::postgres::{Credential, Verifier};
 use crate::tenant::keeper::Keeper;
 use crate::tenant::pass::Pass;
 use eoffice_crds::{DATABASE_SECRET, Plane, TenantRecordSpec};
 use serde_json::Value;
+
+/// What the Secret says of the login.
+pub(super) enum Held {
+    /// The verifier of the login that should be in it.
+    Current(Verifier),
+    /// It has the login that is being replaced, and is written only when the successor works.
+    Predecessor {
+        /// What is to be made on the server, and then put into it.
+        successor: DatabaseCredential,
+        /// What that changes in it.
+        differences: Vec<Difference>,
+    },
+    /// Nothing, and it may not be written.
+    Nothing,
+}
 
 /// The tenant's database Secret.
 pub(super) struct SecretAt<'a> {
@@ -51,36 +66,45 @@ impl<'a> SecretAt<'a> {
         asked(&[Child::new(Kind::Secret, blank)])
     }
 
-    /// The verifier in it. Where it is missing, was edited or says anything else than it should, it is
-    /// written first: the server follows. None where there is none and none may be written.
-    pub(super) async fn verifier(
-        &self,
-        pass: &Pass<'_>,
-        gate: &Keeper<'_>,
-    ) -> Result<Option<Verifier>, Problem> {
+    /// What it says of the login. Where it is missing, was edited or says anything else than it should, it is
+    /// written first: the server follows. Not so where the login that it names is being replaced: that one works
+    /// until its successor does.
+    pub(super) async fn look(&self, pass: &Pass<'_>, gate: &Keeper<'_>) -> Result<Held, Problem> {
         let namespace = &self.wanted.namespace;
         let key = secret_key();
         let seen = self.world.cluster.index.objects(namespace).remove(&key);
         let blank = self.render(&DatabaseCredential::blank());
         let expected = secrets::state(&blank).map(|state| state.rest);
+        // What the watch has seen may be older than a rotation that is under way: the same login had another password.
         if !pass.fresh
+            && pass.record.rotation.under_way.is_none()
             && let Some(state) = seen.and_then(|seen| seen.secret)
             && Some(state.rest) == expected
             && state.digest.is_some()
             && state.username == self.login
             && let Some(verifier) = state.verifier
         {
-            return Ok(Some(Verifier::known(verifier.0)));
+            return Ok(Held::Current(Verifier::known(verifier.0)));
         }
         let live = self.world.cluster.get(namespace, &key).await?;
-        let kept = live
-            .as_ref()
-            .and_then(secrets::database_credential)
-            .filter(|kept| kept.username == self.login);
+        let found = live.as_ref().and_then(secrets::database_credential);
+        let retiring = pass.record.rotation.under_way.as_ref();
+        let retiring = retiring.filter(|it| it.login_retired_at.is_none());
+        if let (Some(found), Some(retiring)) = (&found, retiring)
+            && found.username == retiring.login
+        {
+            let successor = fresh_credential(self.login);
+            let shown = self.render(&DatabaseCredential::to_be_made(self.login));
+            return Ok(Held::Predecessor {
+                successor,
+                differences: secrets::differences(&shown, live.as_ref()),
+            });
+        }
+        let kept = found.filter(|kept| kept.username == self.login);
         if kept.is_none() {
             pass.ask_about_credential(Plane::Database, gate).await?;
         }
-        let credential = kept.clone().unwrap_or_else(|| self.fresh_credential());
+        let credential = kept.clone().unwrap_or_else(|| fresh_credential(self.login));
         let shown = match kept {
             Some(_) => self.render(&credential),
             None => self.render(&DatabaseCredential::to_be_made(self.login)),
@@ -88,24 +112,31 @@ impl<'a> SecretAt<'a> {
         let differences = secrets::differences(&shown, live.as_ref());
         let verifier = |credential: DatabaseCredential| Verifier::known(credential.verifier.0);
         if differences.is_empty() {
-            return Ok(Some(verifier(credential)));
+            return Ok(Held::Current(verifier(credential)));
         }
         if !gate.allows(&differences) {
-            return Ok(kept.map(verifier));
+            return Ok(kept.map(verifier).map_or(Held::Nothing, Held::Current));
         }
-        let child = Child::new(Kind::Secret, self.render(&credential));
-        self.world.cluster.apply(namespace, &child).await?;
+        self.write(&credential).await?;
         gate.made(&differences);
-        Ok(Some(verifier(credential)))
+        Ok(Held::Current(verifier(credential)))
     }
 
-    fn fresh_credential(&self) -> DatabaseCredential {
-        let made = Credential::new(self.login, rand::random(), rand::random());
-        DatabaseCredential {
-            username: self.login.to_owned(),
-            password: made.password().clone(),
-            verifier: secrets::Verifier(made.verifier().expose().to_owned()),
-        }
+    /// Writes it whole.
+    pub(super) async fn write(&self, credential: &DatabaseCredential) -> Result<(), Problem> {
+        let child = Child::new(Kind::Secret, self.render(credential));
+        let namespace = &self.wanted.namespace;
+        self.world.cluster.apply(namespace, &child).await
+    }
+}
+
+/// A credential that nobody has yet.
+pub fn fresh_credential(login: &str) -> DatabaseCredential {
+    let made = Credential::new(login, rand::random(), rand::random());
+    DatabaseCredential {
+        username: login.to_owned(),
+        password: made.password().clone(),
+        verifier: secrets::Verifier(made.verifier().expose().to_owned()),
     }
 }
 

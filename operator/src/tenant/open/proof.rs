@@ -2,9 +2,9 @@
 
 use crate::controller::world::Proved;
 use crate::tenant::pass::Pass;
+use crate::tenant::rotation::issued;
 use crate::tenant::verify;
 use eoffice_crds::ConditionType;
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::time::{Duration, Instant};
 
@@ -46,11 +46,11 @@ impl Pass<'_> {
         );
         if outcome.is_ok() {
             self.sooner(interval.saturating_sub(ago));
-            self.record.verified_at = self
-                .record
-                .verified_at
-                .clone()
-                .or(Some(Time(Timestamp::now())));
+            if self.record.verified_at.is_none() {
+                let now = self.world.clock.now();
+                self.record.verified_at = Some(Time(now));
+                issued(&self.tenant.object, &mut self.record.rotation, now);
+            }
         }
         let message = outcome.clone().unwrap_or_default();
         self.settle(ConditionType::Verified, outcome.map(drop), &message);

@@ -22,6 +22,7 @@ fn findings() -> Findings {
         synced: Ok("nothing differs".into()),
         paused: None,
         held: None,
+        approval: None,
         facts: None,
     }
 }

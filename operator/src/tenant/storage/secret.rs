@@ -59,6 +59,13 @@ impl<'a> SecretAt<'a> {
         self.world.cluster.get(namespace, &self.key).await
     }
 
+    /// The access key id in it, as the API server has it now.
+    pub(super) async fn live_key(&self) -> Result<Option<String>, Problem> {
+        let live = self.live().await?;
+        let key = live.as_ref().and_then(secrets::storage_key);
+        Ok(key.map(|key| key.access_key_id))
+    }
+
     /// Mends what stands beside the key; answers with the key's id, none where the key is gone or
     /// was edited.
     pub(super) async fn mend(&self, gate: &dyn Gate) -> Result<Option<String>, Problem> {

@@ -150,6 +150,7 @@ impl<'a> Making<'a> {
                 port: port.and_then(|(_, port)| port.parse().ok()).unwrap_or(443),
             },
             open: true,
+            officers: None,
         };
         Ok(Self {
             world,
@@ -205,6 +206,8 @@ impl<'a> Making<'a> {
             operator: eoffice_tests::parts::postgres::OPERATOR.into(),
             database: None,
             roles: Default::default(),
+            auditors: Default::default(),
+            inside: None,
         };
         let server = &self.database.server;
         for change in postgres::plan(&desired, &nothing)? {
@@ -365,6 +368,7 @@ impl<'a> Making<'a> {
             open: None,
             held: None,
             paused: None,
+            approval: None,
             synced: Ok("nothing differs from what was asked".to_owned()),
             facts: Some(EOfficeTenantStatus {
                 url: record.hosts.first().map(|host| format!("https://{host}")),

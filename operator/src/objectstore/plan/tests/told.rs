@@ -3,7 +3,7 @@
 use super::world::*;
 use crate::objectstore::desired::{Access, Desired};
 use crate::objectstore::observe::Observed;
-use crate::objectstore::plan::{is_renewal, plan, plan_drop};
+use crate::objectstore::plan::{is_renewal, plan};
 use crate::objectstore::policy;
 use crate::objectstore::step::Step;
 use crate::plan::{Change, Difference};
@@ -149,7 +149,7 @@ fn every_drift_is_told_with_what_was_and_what_should_be() {
 }
 
 #[test]
-fn closing_and_dropping_are_destructive() {
+fn closing_is_destructive() {
     let closed = Desired {
         access: Access::Closed,
         ..desired()
@@ -157,27 +157,6 @@ fn closing_and_dropping_are_destructive() {
     assert_eq!(
         told(&closed, &settled()),
         ["Update key AKIA1 of user eo-1 [status] Active -> Inactive !"]
-    );
-    let mut world = settled();
-    bucket(&mut world).retention = None;
-    // What is destroyed is marked first, if its mark was taken off.
-    bucket(&mut world).tags.remove("eoffice-fingerprint");
-    let unlocked = Desired {
-        retention: None,
-        ..closed
-    };
-    let dropped = lines(&plan_drop(&unlocked, &world).unwrap());
-    let document = policy::fingerprint(&desired().policy);
-    assert_eq!(
-        dropped,
-        [
-            "Delete key AKIA1 of user eo-1 [] Active -> - !".to_owned(),
-            "Update bucket eo-1-documents [tags.eoffice-fingerprint] - -> f1".into(),
-            "Delete objects of bucket eo-1-documents [] - -> - !".into(),
-            "Delete bucket eo-1-documents [] - -> - !".into(),
-            format!("Update user eo-1 [policy bucket] {document} -> -"),
-            "Delete user eo-1 [] - -> - !".into(),
-        ]
     );
 }
 

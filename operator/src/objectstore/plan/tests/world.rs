@@ -3,7 +3,7 @@
 use crate::identity::Mark;
 use crate::objectstore::desired::{Access, Desired, Witness};
 use crate::objectstore::observe::{Bucket, Observed, User};
-use crate::objectstore::plan::{plan, plan_drop};
+use crate::objectstore::plan::plan;
 use crate::objectstore::policy;
 use crate::objectstore::step::Step;
 use eoffice_crds::{RecordState, Retention, RetentionMode, StoreCapabilities};
@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 pub(super) const NOW: i64 = 1_800_000_000;
 pub(super) const KEY: &str = "AKIA1";
+pub(super) const USER: &str = "eo-1";
 
 pub(super) fn rule(days: i32) -> Retention {
     Retention {
@@ -23,9 +24,12 @@ pub(super) fn desired() -> Desired {
     Desired {
         store: "objects".into(),
         bucket: "eo-1-documents".into(),
-        user: "eo-1".into(),
+        user: USER.into(),
         user_path: "/eoffice/korat/f1/".into(),
+        predecessor_path: None,
+        predecessor: None,
         policy: policy::document("eo-1-documents", true),
+        audit_policy: policy::audit("eo-1-documents"),
         versioning: true,
         retention: Some(rule(3650)),
         mark: Mark {
@@ -45,6 +49,8 @@ pub(super) fn desired() -> Desired {
         superseded_twins: Vec::new(),
         access: Access::Open,
         current_key: Some(KEY.into()),
+        retiring: None,
+        auditors: Vec::new(),
         capabilities: StoreCapabilities {
             versioning: true,
             object_lock: true,
@@ -69,11 +75,6 @@ pub(super) fn steps(desired: &Desired, world: &Observed) -> Vec<Step> {
     changes.map(|change| change.step).collect()
 }
 
-pub(super) fn drop_steps(desired: &Desired, world: &Observed) -> Vec<Step> {
-    let changes = plan_drop(desired, world).unwrap().into_iter();
-    changes.map(|change| change.step).collect()
-}
-
 pub(super) fn settled() -> Observed {
     let mut world = Observed::default();
     for step in steps(&new(), &world) {
@@ -82,14 +83,18 @@ pub(super) fn settled() -> Observed {
     world
 }
 
-/// What a store that takes tags with a bucket's creation does. Its keys are all called [`KEY`].
+/// What a store that takes tags with a bucket's creation does. The first key of each user is called [`KEY`].
 pub(super) fn carry_out(world: &mut Observed, step: &Step) {
     match step {
-        Step::CreateUser { path, .. } => {
-            world.user = Some(User {
+        Step::CreateUser { user, path } => {
+            let made = User {
                 path: path.clone(),
                 ..User::default()
-            });
+            };
+            match user == USER {
+                true => assert_eq!(world.user.replace(made), None),
+                false => assert_eq!(world.auditors.insert(user.clone(), made), None),
+            }
         }
         Step::CreateBucket { tags, lock, .. } => {
             world.bucket = Some(Bucket {
@@ -114,36 +119,48 @@ pub(super) fn carry_out(world: &mut Observed, step: &Step) {
             bucket(world).retention = Some(retention.clone());
         }
         Step::RemoveBucketPolicy { .. } => bucket(world).policy = None,
-        Step::PutUserPolicy { document, .. } => {
-            let policies = &mut user(world).policies;
+        Step::PutUserPolicy { user, document } => {
+            let policies = &mut named(world, user).policies;
             policies.insert(policy::NAME.into(), Some(document.clone()));
         }
-        Step::RemoveUserPolicy { policy, .. } => drop(user(world).policies.remove(policy)),
-        Step::DetachUserPolicy { arn, .. } => user(world).attached.retain(|a| a != arn),
-        Step::SetKeyStatus { key, active, .. } => {
-            *user(world).keys.get_mut(key).unwrap() = *active;
+        Step::RemoveUserPolicy { user, policy } => {
+            drop(named(world, user).policies.remove(policy));
         }
-        Step::DeleteKey { key, .. } => assert!(user(world).keys.remove(key).is_some()),
-        Step::CreateKey { .. } => {
-            assert!(user(world).keys.len() < 2, "two keys at most");
-            user(world).keys.insert(KEY.into(), true);
+        Step::DetachUserPolicy { user, arn } => named(world, user).attached.retain(|a| a != arn),
+        Step::SetKeyStatus { user, key, active } => {
+            *named(world, user).keys.get_mut(key).unwrap() = *active;
         }
-        Step::EmptyBucket { owner, .. } | Step::DeleteBucket { owner, .. } => {
-            assert_eq!(bucket(world).identity(), Some(owner.identity.as_str()));
-            if matches!(step, Step::DeleteBucket { .. }) {
-                world.bucket = None;
+        Step::DeleteKey { user, key } => assert!(named(world, user).keys.remove(key).is_some()),
+        Step::CreateKey { user } => {
+            let keys = &mut named(world, user).keys;
+            assert!(keys.len() < 2, "two keys at most");
+            let mut free = [KEY, "AKIA2", "AKIA3"].into_iter();
+            let free = free.find(|key| !keys.contains_key(*key));
+            keys.insert(free.unwrap().into(), true);
+        }
+        Step::DeleteUser { user, path } => {
+            let found = named(world, user);
+            assert_eq!(found.path, *path);
+            let bare = found.policies.is_empty() && found.keys.is_empty();
+            assert!(bare && found.attached.is_empty());
+            match user == USER {
+                true => world.user = None,
+                false => drop(world.auditors.remove(user)),
             }
-        }
-        Step::DeleteUser { .. } => {
-            let user = user(world);
-            assert!(user.policies.is_empty() && user.keys.is_empty() && user.attached.is_empty());
-            world.user = None;
         }
     }
 }
 
 pub(super) fn bucket(world: &mut Observed) -> &mut Bucket {
     world.bucket.as_mut().unwrap()
+}
+
+/// The user of this name: the tenant's or an auditor's.
+pub(super) fn named<'a>(world: &'a mut Observed, name: &str) -> &'a mut User {
+    match name == USER {
+        true => user(world),
+        false => world.auditors.get_mut(name).unwrap(),
+    }
 }
 
 pub(super) fn user(world: &mut Observed) -> &mut User {

@@ -93,6 +93,10 @@ fn each_drift_gets_exactly_its_correction() {
             &["~ role eo_1_a | attributes: CREATEDB, NOINHERIT -> none"],
         ),
         (
+            |s| login(s).valid_until = Some("-infinity".into()),
+            &["~ role eo_1_a | validUntil: -infinity -> none"],
+        ),
+        (
             |s| owner(s).attributes = vec!["CREATEROLE".into()],
             &["~ role eo_1_owner | attributes: CREATEROLE -> none"],
         ),

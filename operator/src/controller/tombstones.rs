@@ -1,0 +1,101 @@
+//! What becomes of the records of tenants that have left: orders to destroy are taken in, waited with and carried out,
+//! one at a time.
+//!
+//! Nothing is polled: a record is looked at when it changed, when a tenant that stood against its purge has gone, and
+//! at the time that its last look named.
+
+use super::world::World;
+use crate::plan::Problem;
+use crate::tenant::tombstone;
+use eoffice_crds::{ConditionType, RecordState, TenantRecord};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
+use tracing::Instrument;
+
+/// A date is not slept through: the machine's clock may be put right meanwhile.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Asks for a look at a tombstone.
+#[derive(Clone, Debug)]
+pub struct Tombstones(UnboundedSender<String>);
+
+impl Tombstones {
+    /// The way to ask, and what was asked for.
+    pub fn new() -> (Self, UnboundedReceiver<String>) {
+        let (sender, receiver) = unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    /// Asks for a look at the record of the tenant of this name.
+    pub fn push(&self, tenant: &str) {
+        // The receiver is gone only while the process ends.
+        drop(self.0.send(tenant.to_owned()));
+    }
+}
+
+/// Whether something may be due about a record.
+pub fn concerns(record: &TenantRecord) -> bool {
+    let spec = &record.spec;
+    let told = record.status.as_ref();
+    let told = told.is_some_and(|status| !status.conditions.is_empty());
+    let due = match spec.state {
+        RecordState::Live => told,
+        RecordState::Retained => told || spec.purge.is_some() || spec.purge_accepted.is_some(),
+        RecordState::Purging => true,
+        RecordState::Succeeded => true,
+        RecordState::Destroyed => !told,
+    };
+    due || !tombstone::is_kept(record) || tombstone::is_forced(record)
+}
+
+/// Looks at every record that something may be due about, for as long as the process leads.
+pub async fn keep(world: Arc<World>, mut asked: UnboundedReceiver<String>) {
+    let mut due: HashMap<String, Instant> = HashMap::new();
+    loop {
+        let next = due.iter().min_by_key(|(_, at)| **at);
+        let next = next.map(|(name, at)| (name.clone(), *at));
+        let until = next.as_ref().map(|(_, at)| *at);
+        tokio::select! {
+            name = asked.recv() => match name {
+                Some(name) => { due.insert(name, Instant::now()); }
+                None => return,
+            },
+            () = sleep_until(until) => {
+                let Some((name, _)) = next else { continue };
+                due.remove(&name);
+                let span = tracing::info_span!("tombstone", tenant = name);
+                if let Some(wait) = look(&world, &name).instrument(span).await {
+                    due.insert(name, Instant::now() + wait.min(LONGEST));
+                }
+            }
+        }
+    }
+}
+
+async fn sleep_until(until: Option<Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Looks at one; answers with when to look again without a change.
+async fn look(world: &World, name: &str) -> Option<Duration> {
+    match tombstone::look(world, name).await {
+        Ok(next) => {
+            world.memory.clear(name, ConditionType::Purged);
+            next
+        }
+        Err(problem) => {
+            tell(name, &problem);
+            Some(world.memory.failed(name, ConditionType::Purged, &problem))
+        }
+    }
+}
+
+fn tell(tenant: &str, problem: &Problem) {
+    tracing::warn!(tenant, %problem, "a tombstone is looked at again");
+}

@@ -1,0 +1,49 @@
+//! Auditors of an archived tenant: users of their own that read its bucket, and nothing else.
+
+use super::desired::Desired;
+use super::observe::User;
+use crate::identity::auditor_hash;
+
+/// One auditor who may read the bucket now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Auditor {
+    /// Its IAM user, see [`auditor_user`].
+    pub user: String,
+    /// The access key id in the auditor's Secret, read just now: any other key is a stray.
+    pub current_key: Option<String>,
+}
+
+/// Name of the IAM user of the auditor of this name, for the tenant with this user. Opaque, as all names in
+/// backends are.
+pub fn auditor_user(tenant_user: &str, auditor: &str) -> String {
+    stem(tenant_user) + &auditor_hash(tenant_user, auditor)
+}
+
+/// What the names of all users of a tenant's auditors begin with.
+pub(super) fn stem(tenant_user: &str) -> String {
+    format!("{tenant_user}-")
+}
+
+/// The tenant's user whose auditor has a user of this name, if it is such a name.
+pub(super) fn tenant_user(user: &str) -> Option<&str> {
+    user.rsplit_once('-').map(|(tenant, _)| tenant)
+}
+
+impl Desired {
+    /// The same, with these auditors.
+    #[must_use]
+    pub fn with_auditors(mut self, auditors: Vec<Auditor>) -> Self {
+        self.auditors = auditors;
+        self
+    }
+
+    /// Whether a user bears this tenant's mark, or that of the tenant whose data it took over.
+    pub(super) fn owns_user(&self, user: &User) -> bool {
+        user.path == self.user_path || self.inherited(user)
+    }
+
+    /// Whether a user is that of the tenant whose data was taken over. Its path cannot be rewritten.
+    pub(super) fn inherited(&self, user: &User) -> bool {
+        self.predecessor_path.as_ref() == Some(&user.path)
+    }
+}

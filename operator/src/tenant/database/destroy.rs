@@ -1,0 +1,59 @@
+//! The end of the tenant's database: its size, and its destruction step by step.
+
+use super::{backend, leaving, shut_down};
+use crate::controller::world::World;
+use crate::plan::{Gate, Problem};
+use crate::postgres;
+use crate::tenant::destroy::Warrant;
+use eoffice_crds::{DestructionOf, Reason, TenantRecordSpec};
+
+/// A database and its roles are gone after fewer steps, unless somebody makes them again.
+const STEPS: usize = 64;
+
+/// Bytes of the tenant's database; none where there is no database.
+pub async fn size(world: &World, record: &TenantRecordSpec) -> Result<Option<i64>, Problem> {
+    let backend = backend(world, record)?;
+    let (server, _) = backend.usable()?;
+    let desired = shut_down(world, record)?;
+    postgres::size(server, &world.effects, &desired).await
+}
+
+/// The same, where it bears the mark and the identity that the record names, and may be destroyed.
+pub async fn may_be_destroyed(
+    world: &World,
+    record: &TenantRecordSpec,
+) -> Result<Option<i64>, Problem> {
+    let backend = backend(world, record)?;
+    let (server, _) = backend.usable()?;
+    let desired = shut_down(world, record)?;
+    postgres::next_removal(server, &world.effects, &desired).await?;
+    postgres::size(server, &world.effects, &desired).await
+}
+
+/// Destroys database and roles. Before each step the warrant is looked at again.
+pub async fn raze(
+    world: &World,
+    record: &TenantRecordSpec,
+    warrant: &Warrant<'_>,
+) -> Result<Vec<DestructionOf>, Problem> {
+    let backend = backend(world, record)?;
+    let (server, _) = backend.usable()?;
+    let desired = shut_down(world, record)?;
+    let mut destroyed = Vec::new();
+    for _ in 0..STEPS {
+        let Some(change) = postgres::next_removal(server, &world.effects, &desired).await? else {
+            return Ok(destroyed);
+        };
+        warrant.stands(world, record).await?;
+        let done = postgres::destroy(server, &world.effects, &change.step).await?;
+        leaving(record).made(&change.differences);
+        destroyed.extend(done);
+    }
+    Err(Problem::new(
+        Reason::BackendError,
+        format!(
+            "database {} on {} does not stay destroyed; see who makes it again",
+            record.database.name, record.database.server
+        ),
+    ))
+}

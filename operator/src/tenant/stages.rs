@@ -1,0 +1,177 @@
+//! Who asked for a change of a tenant's stage, as far as the API can tell. Pure.
+
+use crate::audit::{UNKNOWN, actor};
+use crate::kubernetes::actor;
+use crate::kubernetes::path::Path;
+use eoffice_crds::{
+    EOfficeTenant, EOfficeTenantStatus, FIELD_MANAGER, Phase, RecordState, TenantRecordSpec,
+    annotations,
+};
+use kube::ResourceExt;
+
+/// A change from one stage of a tenant's life to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageChange {
+    /// From.
+    pub from: Option<Phase>,
+    /// To.
+    pub to: Phase,
+    /// Who asked for it: a field manager, an approver, the operator where it is its own doing, or `unknown`.
+    pub by: String,
+}
+
+/// The change between two statuses, if there is one.
+pub fn change(
+    tenant: &EOfficeTenant,
+    before: &EOfficeTenantStatus,
+    after: &EOfficeTenantStatus,
+) -> Option<StageChange> {
+    let to = after.phase.filter(|_| before.phase != after.phase)?;
+    Some(StageChange {
+        from: before.phase,
+        to,
+        by: asked_by(tenant, before.phase, to, after),
+    })
+}
+
+fn asked_by(
+    tenant: &EOfficeTenant,
+    from: Option<Phase>,
+    to: Phase,
+    status: &EOfficeTenantStatus,
+) -> String {
+    use Phase::{Active, Archived, AwaitingApproval, Closing, Provisioning, Suspended};
+    match (from, to) {
+        (_, Closing) => deleted_by(tenant),
+        (_, Suspended | Archived) | (Some(Suspended | Archived), Active | Provisioning) => {
+            writer(tenant, &["spec", "lifecycle"])
+        }
+        (Some(AwaitingApproval), _) => {
+            let approval = status.approval.as_ref();
+            let by = approval.and_then(|approval| approval.approved_by.clone());
+            by.unwrap_or_else(|| UNKNOWN.to_owned())
+        }
+        (None, _) => writer(tenant, &["spec", "agency", "kind"]),
+        _ => FIELD_MANAGER.to_owned(),
+    }
+}
+
+/// Who deletes a tenant, if he said so: the API server keeps no account of it.
+pub fn deleted_by(tenant: &EOfficeTenant) -> String {
+    let says = tenant.annotations().get(annotations::DELETED_BY);
+    let says = says.filter(|name| !name.trim().is_empty() && name.len() <= 253);
+    says.map_or(UNKNOWN, String::as_str).to_owned()
+}
+
+fn writer(tenant: &EOfficeTenant, path: &[&str]) -> String {
+    let live = serde_json::to_value(tenant).unwrap_or_default();
+    let path = Path::of(path.iter().copied());
+    actor(actor::of(&live, &path).as_ref()).to_owned()
+}
+
+/// Writes the audit line of a change of stage.
+pub fn tell(tenant: &str, change: &StageChange) {
+    tracing::info!(
+        target: "audit",
+        event = "stage",
+        tenant,
+        from = change.from.map_or("none", Phase::as_str),
+        to = change.to.as_str(),
+        by = change.by,
+    );
+}
+
+/// Writes the audit line of a change of what a record keeps: a tenant left or came back, an order was taken in,
+/// withdrawn or carried out.
+pub fn tell_record(before: Option<&TenantRecordSpec>, after: &TenantRecordSpec) {
+    let accepted = |record: &TenantRecordSpec| record.purge_accepted.is_some();
+    let known = before.map(|before| (before.state, accepted(before), before.legal_hold));
+    if known == Some((after.state, accepted(after), after.legal_hold)) {
+        return;
+    }
+    tracing::info!(
+        target: "audit",
+        event = "record",
+        tenant = after.tenant.name,
+        from = before.map_or("none".to_owned(), |before| word(before.state)),
+        to = word(after.state),
+        order = after.purge_accepted.as_ref().map(|it| it.order.committee_reference.as_str()),
+        by = kept_by(before, after),
+    );
+}
+
+fn word(state: RecordState) -> String {
+    format!("{state:?}").to_lowercase()
+}
+
+/// On whose word a record changed, as far as it says.
+fn kept_by<'a>(before: Option<&'a TenantRecordSpec>, after: &'a TenantRecordSpec) -> &'a str {
+    let ordered = |record: &'a TenantRecordSpec| {
+        let accepted = record.purge_accepted.as_ref();
+        accepted.map(|it| it.order.approved_by.as_str())
+    };
+    let by = match after.state {
+        RecordState::Live => None,
+        RecordState::Retained => ordered(after).or(after.deleted_by.as_deref()),
+        RecordState::Purging | RecordState::Destroyed => ordered(after)
+            .or_else(|| before.and_then(ordered))
+            .or(after.deleted_by.as_deref()),
+        RecordState::Succeeded => after.successor.as_ref().map(|by| by.name.as_str()),
+    };
+    by.unwrap_or(UNKNOWN)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_change_names_who_asked_for_it() {
+        use Phase::{Active, Archived, AwaitingApproval, Closing, Provisioning, Queued, Suspended};
+        let tenant: EOfficeTenant = serde_json::from_value(json!({
+            "apiVersion": "eoffice.gdcc.go.th/v1alpha1", "kind": "EOfficeTenant",
+            "metadata": {
+                "name": "a", "annotations": {annotations::DELETED_BY: "somsri"},
+                "managedFields": [
+                    {"manager": "portal", "operation": "Update", "fieldsV1": {"f:spec": {"f:agency": {"f:kind": {}}}}},
+                    {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {"f:lifecycle": {}}}},
+                ],
+            },
+            "spec": {"lifecycle": "Suspended", "agency": {"nameTh": "ก", "kind": "Other", "province": "30"}},
+        }))
+        .unwrap();
+        let at = |phase| EOfficeTenantStatus {
+            phase,
+            approval: serde_json::from_value(json!({"asked": "f", "approvedBy": "prasit"}))
+                .unwrap(),
+            ..EOfficeTenantStatus::default()
+        };
+        let rows = [
+            (None, AwaitingApproval, Some("portal")),
+            (Some(AwaitingApproval), Queued, Some("prasit")),
+            (Some(Queued), Provisioning, Some(FIELD_MANAGER)),
+            (Some(Provisioning), Active, Some(FIELD_MANAGER)),
+            (Some(Active), Suspended, Some("kubectl-edit")),
+            (Some(Suspended), Archived, Some("kubectl-edit")),
+            (Some(Suspended), Active, Some("kubectl-edit")),
+            (Some(Active), Closing, Some("somsri")),
+            (Some(Active), Active, None),
+        ];
+        for (from, to, expected) in rows {
+            let change = change(&tenant, &at(from), &at(Some(to)));
+            let by = change.map(|change| change.by);
+            assert_eq!(by.as_deref(), expected, "{from:?} -> {to}");
+        }
+        let silent: EOfficeTenant = serde_json::from_value(json!({
+            "apiVersion": "eoffice.gdcc.go.th/v1alpha1", "kind": "EOfficeTenant", "metadata": {"name": "a"},
+            "spec": {"agency": {"nameTh": "ก", "kind": "Other", "province": "30"}},
+        }))
+        .unwrap();
+        for to in [Suspended, Closing] {
+            let change = change(&silent, &at(Some(Active)), &at(Some(to))).unwrap();
+            assert_eq!(change.by, UNKNOWN, "{to}");
+        }
+    }
+}

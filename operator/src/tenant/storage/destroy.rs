@@ -1,0 +1,94 @@
+//! The end of the tenant's documents: how much there is, and its destruction step by step.
+
+use super::{backend, leaving, look};
+use crate::controller::world::World;
+use crate::objectstore::destroy::{Done, Doomed, Halt, lawful, step};
+use crate::objectstore::size::{self, Size};
+use crate::plan::{Difference, Gate, Problem};
+use crate::tenant::destroy::Warrant;
+use eoffice_crds::{DestructionOf, TenantRecordSpec};
+
+/// How much is in the tenant's bucket; none where there is no bucket.
+pub async fn size(world: &World, record: &TenantRecordSpec) -> Result<Option<Size>, Problem> {
+    let backend = backend(world, record)?;
+    let (store, _) = backend.usable()?;
+    if look(world, store, record).await?.bucket.is_none() {
+        return Ok(None);
+    }
+    let size = size::size(store, &world.effects, &record.storage.bucket).await?;
+    Ok(Some(size))
+}
+
+/// The same, where the law of the bucket allows its destruction now.
+pub async fn may_be_destroyed(
+    world: &World,
+    record: &TenantRecordSpec,
+) -> Result<Option<Size>, Halt> {
+    let backend = backend(world, record)?;
+    let (store, _) = backend.usable()?;
+    let there = look(world, store, record).await?.bucket.is_some();
+    let doomed = Doomed::of(record);
+    let size = lawful(store, &world.effects, &doomed, world.clock.now()).await?;
+    Ok(there.then_some(size))
+}
+
+/// Destroys what is in the bucket, the bucket and the users. Before each step the warrant is looked at again.
+pub async fn raze(
+    world: &World,
+    record: &TenantRecordSpec,
+    warrant: &Warrant<'_>,
+) -> Result<Vec<DestructionOf>, Halt> {
+    let backend = backend(world, record)?;
+    let (store, _) = backend.usable()?;
+    let doomed = Doomed::of(record);
+    let mut destroyed = Vec::new();
+    loop {
+        warrant.stands(world, record).await?;
+        let done = step(store, &world.effects, &doomed, world.clock.now()).await?;
+        let gone = match &done {
+            Done::Gone => return Ok(destroyed),
+            Done::Uploads { count } => Difference::delete(format!(
+                "{count} begun uploads in bucket {}",
+                record.storage.bucket
+            )),
+            Done::Objects { count, bytes } => Difference::delete(format!(
+                "{count} versions of objects in bucket {}",
+                record.storage.bucket
+            ))
+            .before(format!("{bytes} bytes")),
+            Done::Bucket { name, identity } => {
+                destroyed.push(of(record, "bucket", name, Some(identity)));
+                Difference::delete(format!("bucket {name}")).before(format!("identity {identity}"))
+            }
+            Done::User { name } => {
+                destroyed.push(of(record, "user", name, None));
+                Difference::delete(format!("user {name}"))
+            }
+        };
+        leaving(record).made(&[gone.destructive()]);
+    }
+}
+
+fn of(
+    record: &TenantRecordSpec,
+    kind: &str,
+    name: &str,
+    identity: Option<&String>,
+) -> DestructionOf {
+    DestructionOf {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        place: place(record),
+        identity: identity.cloned(),
+        bytes: None,
+    }
+}
+
+/// Where the documents are, for a certificate.
+pub fn place(record: &TenantRecordSpec) -> String {
+    let storage = &record.storage;
+    format!(
+        "ObjectStore {} (identity {})",
+        storage.store, storage.store_identity
+    )
+}
