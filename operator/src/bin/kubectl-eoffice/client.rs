@@ -5,7 +5,8 @@ use clap::Args;
 use eoffice_crds::EOfficeTenant;
 use futures::StreamExt;
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::watch_object;
@@ -104,6 +105,17 @@ impl Cluster {
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
         Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// The user's own name, as the API server knows it.
+    pub async fn user(&self) -> Result<String> {
+        let doing = "ask the API server who you are";
+        let api = self.all::<SelfSubjectReview>();
+        let question = SelfSubjectReview::default();
+        let answer = call(doing, api.create(&PostParams::default(), &question)).await?;
+        let user = answer.status.and_then(|status| status.user_info);
+        user.and_then(|user| user.username)
+            .ok_or_else(|| Failure::new(format!("{doing}: it does not say")))
     }
 
     /// The tenant of this name: in the namespace asked for, or in that of the context, or wherever it is.

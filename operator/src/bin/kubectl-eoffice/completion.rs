@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn the_last_word_is_completed_in_its_place() {
         assert_eq!(offered("pl"), ["plan"]);
-        assert_eq!(offered("re"), ["resume", "recover"]);
+        assert_eq!(offered("res"), ["resume", "restore"]);
         assert_eq!(offered("class "), ["accept"]);
         assert_eq!(offered("completion "), ["bash", "zsh", "fish"]);
         assert_eq!(offered("status --prov"), ["--province"]);

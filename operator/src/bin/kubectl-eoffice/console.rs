@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Result};
 use crate::table::{Style, WIDTH, wrap};
 use serde_json::Value;
-use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdin, stdout};
 
 /// Narrower than this nothing can be read.
 const LEAST_WIDTH: usize = 40;
@@ -52,6 +52,25 @@ impl Console {
     /// Writes a result as JSON.
     pub fn say_json(self, value: &Value) -> Result<()> {
         self.say(&format!("{value:#}\n"))
+    }
+
+    /// Asks a person, on stderr, and reads a line of stdin. None where nobody answers.
+    pub fn ask(self, question: &str) -> Result<Option<String>> {
+        let style = Style {
+            colours: false,
+            ..self.style
+        };
+        let question = wrap("", question, style);
+        let _ = stderr().write_all(format!("{} ", question.trim_end()).as_bytes());
+        let mut line = String::new();
+        let read = stdin().read_line(&mut line).map_err(|error| {
+            Failure::new(format!("the answer cannot be read from stdin: {error}"))
+        })?;
+        // A terminal shows the line that was typed, with its end.
+        if read == 0 || !stdin().is_terminal() {
+            let _ = stderr().write_all(b"\n");
+        }
+        Ok((read > 0).then(|| line.trim().to_owned()))
     }
 
     /// A remark, on stderr; where that cannot be written, there is nobody to tell.

@@ -112,7 +112,7 @@ impl Finding {
         let remedy = match failure.kind {
             Kind::Forbidden => "have somebody run doctor who may, such as a platform admin",
             Kind::NotFound => "install what serves it, then run doctor again",
-            Kind::Passing | Kind::Final => {
+            Kind::Conflict | Kind::Passing | Kind::Final => {
                 "see whether the API server is well, then run doctor again"
             }
         };

@@ -23,6 +23,8 @@ pub enum Kind {
     Forbidden,
     /// The object, or its whole kind, is not there.
     NotFound,
+    /// Somebody else changed the object meanwhile.
+    Conflict,
     /// The API server cannot be reached, or is not well: the same call may succeed later.
     Passing,
     /// Anything else.
@@ -102,6 +104,7 @@ impl Failure {
                 ),
             ),
             404 => Self::of(Kind::NotFound, format!("{doing}: {said}")),
+            409 => Self::of(Kind::Conflict, format!("{doing}: refused: {said}")),
             408 | 410 | 429 | 500..=599 => Self::of(
                 Kind::Passing,
                 format!("{doing}: the API server says: {said}"),

@@ -3,16 +3,28 @@
 //! A kubectl plugin. It speaks to the API server only, with its user's kubeconfig and rights.
 
 mod accept;
+mod approve;
+mod auditors;
 mod client;
 mod completion;
+mod consent;
 mod console;
 mod credentials;
 mod doctor;
 mod drift;
+mod facts;
 mod failure;
 mod hold;
+mod legal_hold;
+mod lifecycle;
 mod pause;
 mod plan;
+mod purge;
+mod record;
+mod restore;
+mod retained;
+mod retire;
+mod rotate;
 mod status;
 mod table;
 mod tenant;
@@ -75,6 +87,28 @@ enum Command {
     Resume(pause::ResumeArguments),
     /// Undo a batch that is held, and show how far that is
     Recover(hold::Arguments),
+    /// Let an agency in, or all those of a province
+    Approve(approve::Arguments),
+    /// Give tenants new credentials
+    Rotate(rotate::Arguments),
+    /// Close a tenant for now; all its data stays
+    Suspend(lifecycle::CloseArguments),
+    /// Close a tenant for good; all its data stays
+    Archive(lifecycle::CloseArguments),
+    /// Open a tenant again that was suspended or archived
+    Reopen(lifecycle::ReopenArguments),
+    /// Let an auditor read an archived tenant until a day
+    AuditAccess(auditors::Arguments),
+    /// Delete a tenant; its data is kept
+    Retire(retire::Arguments),
+    /// What is kept of tenants that have left, and until when
+    Retained(retained::Arguments),
+    /// Make a tenant that has left again, or let another take over
+    Restore(restore::Arguments),
+    /// Forbid that anything of a tenant is destroyed
+    LegalHold(legal_hold::Arguments),
+    /// Order, or withdraw, that what a tenant left is destroyed
+    Purge(purge::Arguments),
     /// Decide about changes of a class
     Class(ClassArguments),
     /// What of the platform is missing or wrong, each with its remedy
@@ -107,6 +141,17 @@ impl Output {
     const fn is_json(self) -> bool {
         matches!(self.output, Some(Format::Json))
     }
+}
+
+/// Whether, and how long, the operator's work is waited for.
+#[derive(Args, Clone, Copy, Debug)]
+struct Waiting {
+    /// Wait until the operator has done it
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "TIME", default_value = "5m", requires = "wait", value_parser = duration)]
+    timeout: Duration,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -176,6 +221,17 @@ async fn run(cli: Cli, console: Console) -> Result<Outcome> {
         Command::Pause(arguments) => pause::pause(&cluster, console, arguments).await,
         Command::Resume(arguments) => pause::resume(&cluster, console, arguments).await,
         Command::Recover(arguments) => hold::recover(&cluster, console, arguments).await,
+        Command::Approve(arguments) => approve::run(&cluster, console, arguments).await,
+        Command::Rotate(arguments) => rotate::run(&cluster, console, arguments).await,
+        Command::Suspend(arguments) => lifecycle::suspend(&cluster, console, arguments).await,
+        Command::Archive(arguments) => lifecycle::archive(&cluster, console, arguments).await,
+        Command::Reopen(arguments) => lifecycle::reopen(&cluster, console, arguments).await,
+        Command::AuditAccess(arguments) => auditors::run(&cluster, console, arguments).await,
+        Command::Retire(arguments) => retire::run(&cluster, console, arguments).await,
+        Command::Retained(arguments) => retained::run(&cluster, console, arguments).await,
+        Command::Restore(arguments) => restore::run(&cluster, console, arguments).await,
+        Command::LegalHold(arguments) => legal_hold::run(&cluster, console, arguments).await,
+        Command::Purge(arguments) => purge::run(&cluster, console, arguments).await,
         Command::Class(ClassArguments {
             command: ClassCommand::Accept(arguments),
         }) => accept::run(&cluster, console, arguments).await,
@@ -247,6 +303,18 @@ mod tests {
             "class accept standard --max-failed 101%",
             "verify",
             "verify town --timeout 0s",
+            "approve",
+            "approve town --province 30",
+            "approve town --withdraw",
+            "approve --province 30",
+            "approve --province 30 --mou M --withdraw",
+            "rotate",
+            "rotate town --timeout 5m",
+            "audit-access town --until 2027-01-31",
+            "audit-access town --name oag",
+            "audit-access town --name oag --until soon",
+            "purge town",
+            "purge town --committee R --withdraw",
         ] {
             let words = ["kubectl-eoffice"].into_iter().chain(bad.split(' '));
             assert!(Cli::try_parse_from(words).is_err(), "{bad}");
@@ -261,6 +329,20 @@ mod tests {
             "pause class/standard",
             "resume batch-20261121.101502",
             "class accept standard --rate 10/min --max-failed 10% --tenant town",
+            "approve town --mou MOU-1 -y",
+            "approve --province 30 --withdraw",
+            "rotate a b --now --wait --timeout 10s",
+            "audit-access town",
+            "audit-access town --name oag --until 2027-01-31",
+            "audit-access town --name oag --remove",
+            "retire town --yes --wait",
+            "retained town -o json",
+            "retained -n province-30 -o name",
+            "restore a b --wait",
+            "restore new --from eoffice-old",
+            "legal-hold town --release",
+            "purge town --committee NAT-1 --confirm town",
+            "purge town --withdraw",
             "completion fish",
         ] {
             let words = ["kubectl-eoffice"].into_iter().chain(good.split(' '));

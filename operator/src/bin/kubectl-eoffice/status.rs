@@ -1,5 +1,7 @@
 //! `kubectl eoffice status`: how tenants stand.
 
+mod queue;
+
 use crate::Outcome;
 use crate::client::Cluster;
 use crate::console::Console;
@@ -12,6 +14,7 @@ use clap::Args;
 use eoffice_crds::{ConditionType, EOfficeTenant};
 use jiff::Timestamp;
 use kube::ResourceExt;
+use queue::Queue;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -28,22 +31,28 @@ pub struct Arguments {
 pub async fn run(cluster: &Cluster, console: Console, arguments: &Arguments) -> Result<Outcome> {
     let selection = &arguments.selection;
     let tenants = selection.find(cluster, console).await?;
+    let queue = Queue::read(cluster, &tenants).await?;
     if arguments.output.is_json() {
-        let tenants: Vec<Value> = tenants.iter().map(summary).collect();
+        let tenants = tenants.iter().map(|it| summary(it, queue.as_ref()));
+        let tenants: Vec<Value> = tenants.collect();
         console.say_json(&json!({"tenants": tenants}))?;
     } else if selection.tenant.is_some() {
         for tenant in &tenants {
-            console.say(&detail(tenant, Timestamp::now(), console.style))?;
+            let place = queue.as_ref().and_then(|queue| queue.tell(tenant));
+            console.say(&detail(tenant, place, Timestamp::now(), console.style))?;
         }
     } else if tenants.is_empty() {
         console.remark("", &selection.nowhere(cluster));
     } else {
-        let text = overview(
+        let mut text = overview(
             &tenants,
             selection.is_wide(),
             Timestamp::now(),
             console.style,
         );
+        if let Some(queue) = &queue {
+            text += &wrap("", &queue.sum(), console.style);
+        }
         console.say(&text)?;
     }
     Ok(Outcome::Fine)
@@ -163,7 +172,7 @@ fn sum(tenants: &[EOfficeTenant]) -> String {
 }
 
 /// All of one tenant.
-fn detail(tenant: &EOfficeTenant, now: Timestamp, style: Style) -> String {
+fn detail(tenant: &EOfficeTenant, place: Option<String>, now: Timestamp, style: Style) -> String {
     let seen = tenant.seen();
     let agency = &tenant.spec.agency;
     let mut text = style.paint(Paint::Bold, &tenant.path()) + "\n";
@@ -175,6 +184,7 @@ fn detail(tenant: &EOfficeTenant, now: Timestamp, style: Style) -> String {
     fact("agency", Some(agency.name_th.clone()));
     fact("", agency.name_en.clone());
     fact("phase", Some(phase(tenant).into()));
+    fact("queue", place);
     fact("url", seen.url.clone());
     fact(
         "class",
@@ -264,7 +274,7 @@ fn conditions(tenant: &EOfficeTenant, now: Timestamp, style: Style) -> String {
 }
 
 /// A tenant as JSON for pipelines.
-fn summary(tenant: &EOfficeTenant) -> Value {
+fn summary(tenant: &EOfficeTenant, queue: Option<&Queue>) -> Value {
     let seen = tenant.seen();
     let agency = &tenant.spec.agency;
     json!({
@@ -275,6 +285,7 @@ fn summary(tenant: &EOfficeTenant) -> Value {
         "generation": tenant.metadata.generation,
         "observedGeneration": seen.observed_generation,
         "phase": seen.phase,
+        "queue": queue.map(|queue| queue.as_json(tenant)),
         "ready": tenant.condition(ConditionType::Ready).map(|it| &it.status),
         "available": tenant.condition(ConditionType::Available).map(|it| &it.status),
         "paused": tenant.is_paused(),

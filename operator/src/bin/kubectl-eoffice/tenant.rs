@@ -5,7 +5,9 @@ use crate::console::Console;
 use crate::failure::{Failure, Kind, Result};
 use crate::table::Paint;
 use clap::Args;
-use eoffice_crds::{ConditionType, EOfficeTenant, EOfficeTenantStatus, annotations, labels};
+use eoffice_crds::{
+    ConditionType, EOfficeTenant, EOfficeTenantStatus, Reason, annotations, labels,
+};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -142,6 +144,12 @@ pub trait View {
     fn path(&self) -> String;
     /// Whether a person stopped changes to it.
     fn is_paused(&self) -> bool;
+    /// What a person has to decide before it goes on. A short delay passes by itself.
+    fn held(&self) -> Option<&str> {
+        self.condition(ConditionType::Held)
+            .filter(|it| it.status == "True" && it.reason == Reason::Held.as_str())
+            .map(|it| it.message.as_str())
+    }
     /// Whether something differs from what was asked.
     fn has_open_drift(&self) -> bool {
         self.condition(ConditionType::Synced)

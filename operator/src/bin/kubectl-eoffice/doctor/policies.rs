@@ -10,10 +10,14 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 
 /// Names of the chart's policies without that of the release, and what passes without each.
-const POLICIES: [(&str, &str); 9] = [
+const POLICIES: [(&str, &str); 11] = [
     (
         "acceptances",
         "anybody who edits tenants may accept a loss of data",
+    ),
+    (
+        "approvals",
+        "anybody who edits tenants may approve them, or give one another's data",
     ),
     (
         "definitions",
@@ -36,7 +40,14 @@ const POLICIES: [(&str, &str); 9] = [
         "namespace-labels",
         "namespaces can be given to another province or tenant",
     ),
-    ("records", "a tenant's record can be forged"),
+    (
+        "owners",
+        "whoever edits tenants can have one deleted by giving it an owner",
+    ),
+    (
+        "records",
+        "a tenant's record can be forged, and its data ordered away by anybody",
+    ),
     (
         "tenant-province",
         "a tenant can be made in another province's namespace",
@@ -128,10 +139,10 @@ mod tests {
             .collect();
         assert_eq!(
             judge(&policies, &bindings),
-            [Finding::fine("9 policies, in force")]
+            [Finding::fine("11 policies, in force")]
         );
         bindings[0] = binding(POLICIES[0].0, "Audit");
-        let findings = judge(&policies[..8], &bindings);
+        let findings = judge(&policies[..10], &bindings);
         let said: Vec<&str> = findings.iter().map(|it| it.what.as_str()).collect();
         assert!(
             said[0].starts_with("policy acceptances is not in force"),

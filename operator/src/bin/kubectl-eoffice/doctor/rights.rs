@@ -63,7 +63,7 @@ impl Right {
 }
 
 /// What each command needs: its name, verbs, resource, and whether that is one of a namespace.
-const OURS: [(&str, &[&str], &str, bool); 7] = [
+const OURS: [(&str, &[&str], &str, bool); 10] = [
     (
         "status, drift, plan",
         &["get", "list"],
@@ -77,10 +77,23 @@ const OURS: [(&str, &[&str], &str, bool); 7] = [
         true,
     ),
     (
-        "verify, pause, resume",
+        "verify, pause, resume, approve, rotate, suspend, archive, reopen, audit-access",
         &["patch", "watch"],
         "eofficetenants",
         true,
+    ),
+    (
+        "retire, restore",
+        &["create", "delete", "patch", "watch"],
+        "eofficetenants",
+        true,
+    ),
+    ("retained", &["get", "list"], "tenantrecords", false),
+    (
+        "legal-hold, purge",
+        &["get", "patch", "watch", "list"],
+        "tenantrecords",
+        false,
     ),
     (
         "pause, resume class/NAME",

@@ -91,7 +91,7 @@ fn many_tenants_fit_80_columns_whatever_their_names() {
 
 #[test]
 fn one_tenant_is_told_in_full_and_no_sentence_is_cut() {
-    let text = detail(&failed(), now(), PLAIN);
+    let text = detail(&failed(), None, now(), PLAIN);
     for line in text.lines() {
         assert!(line.width() <= WIDTH, "{} {line}", line.width());
     }
@@ -155,7 +155,7 @@ fn what_is_open_is_the_worst_of_it() {
 
 #[test]
 fn the_summary_is_json_of_stable_names() {
-    let told = summary(&active());
+    let told = summary(&active(), None);
     assert_eq!(told["name"], "town-pak-chong-3021");
     assert_eq!(told["ready"], "True");
     assert_eq!(told["phase"], "Active");
