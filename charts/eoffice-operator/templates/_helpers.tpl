@@ -21,6 +21,11 @@
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "eoffice.serviceAccount" . }}
 {{- end }}
 
+{{- /* The role that officers of a province get in its tenants' namespaces. */ -}}
+{{- define "eoffice.officerLook" -}}
+{{ include "eoffice.fullname" . }}-officer-look
+{{- end }}
+
 {{- define "eoffice.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "eoffice.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -14,6 +14,12 @@ request.userInfo.username != '{{ include "eoffice.user" . }}'
   || request.userInfo.groups.exists(group, group in {{ include "eoffice.celList" .groups }}))
 {{- end }}
 
+{{- /* CEL: true if the request comes from one of the given users and groups. */ -}}
+{{- define "eoffice.oneOf" -}}
+request.userInfo.username in {{ include "eoffice.celList" .users }}
+|| request.userInfo.groups.exists(group, group in {{ include "eoffice.celList" .groups }})
+{{- end }}
+
 {{- /* What every policy of ours ends with: the binding that puts it in force. Takes a dict of root and name. */ -}}
 {{- define "eoffice.binding" -}}
 apiVersion: admissionregistration.k8s.io/v1
