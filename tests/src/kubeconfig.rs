@@ -90,6 +90,21 @@ impl Kubeconfig {
     }
 }
 
+/// A client that asks as `user` of `groups`, in the way of an administrator whose kubeconfig this is.
+pub async fn person(file: &Path, user: &str, groups: &[&str]) -> Result<kube::Client> {
+    let parsed = kube::config::Kubeconfig::read_from(file)
+        .with_context(|| format!("read {}", file.display()))?;
+    let options = KubeConfigOptions::default();
+    let mut config = kube::Config::from_custom_kubeconfig(parsed, &options)
+        .await
+        .context("configure a client")?;
+    config.default_retry = false;
+    config.auth_info.impersonate = Some(user.into());
+    let groups = groups.iter().map(|&group| group.into());
+    config.auth_info.impersonate_groups = Some(groups.collect());
+    kube::Client::try_from(config).context("build a client")
+}
+
 /// Longer than any sandbox lasts.
 const TOKEN_SECONDS: i64 = 365 * 24 * 3600;
 

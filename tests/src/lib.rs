@@ -21,6 +21,7 @@ pub mod process;
 pub mod progress;
 pub mod proof;
 mod random;
+pub mod resident;
 pub mod sandbox;
 pub mod toolchain;
 
@@ -28,4 +29,5 @@ pub use ground::Ground;
 pub use operator::{BreakerOptions, Operator, OperatorOptions};
 pub use part::Part;
 pub use progress::Progress;
+pub use resident::Resident;
 pub use sandbox::{Options, Sandbox};

@@ -21,6 +21,9 @@ use crate::toolchain::c_compiler;
 /// The id of the installation that the sandbox's operators stand for.
 pub const INSTALLATION: &str = "sandbox";
 
+/// What the chart lets officers of a province do in its tenants' namespaces.
+pub const OFFICER_ROLE: &str = "eoffice-operator-officer-look";
+
 /// The lease that the chart lets the operator hold.
 const LEASE: &str = "eoffice-operator";
 
@@ -114,6 +117,34 @@ pub struct OperatorOptions {
     pub identity: Option<String>,
 }
 
+/// What an operator of the sandbox is started with.
+pub(crate) fn arguments(bind: &str, identity: &str, options: &OperatorOptions) -> Vec<OsString> {
+    let own = [
+        format!("--installation-id={INSTALLATION}"),
+        format!("--bind={bind}"),
+        format!("--lease-namespace={NAMESPACE}"),
+        format!("--lease-name={LEASE}"),
+        format!("--identity={identity}"),
+        format!("--officer-role={OFFICER_ROLE}"),
+        format!("--breaker-limit={}", options.breaker.limit),
+        format!("--breaker-delay={}ms", options.breaker.delay.as_millis()),
+        // Tests of anything else ask for many that fail.
+        "--wave-failed-percent=100".to_owned(),
+    ];
+    let all = own.iter().chain(&options.args);
+    all.map(OsString::from).collect()
+}
+
+/// The metrics of the operator at `url`.
+pub(crate) async fn metrics(http: &reqwest::Client, url: &str) -> Result<String> {
+    let url = format!("{url}/metrics");
+    let answer = http.get(&url).send().await.context("ask for metrics")?;
+    if !answer.status().is_success() {
+        bail!("{url} answers {}", answer.status());
+    }
+    answer.text().await.context("read the metrics")
+}
+
 /// An operator, running or not; it keeps its address from one start to the next.
 #[derive(Debug)]
 pub struct Operator {
@@ -128,19 +159,9 @@ impl Operator {
     pub async fn new(ground: &Ground, kubeconfig: &Path, options: OperatorOptions) -> Result<Self> {
         let program = binary().await?;
         let bind = format!("127.0.0.1:{}", free_port()?);
-        let identity = options.identity.unwrap_or_else(|| "operator".into());
-        let mut args: Vec<OsString> = [
-            format!("--installation-id={INSTALLATION}"),
-            format!("--bind={bind}"),
-            format!("--lease-namespace={NAMESPACE}"),
-            format!("--lease-name={LEASE}"),
-            format!("--identity={identity}"),
-            format!("--breaker-limit={}", options.breaker.limit),
-            format!("--breaker-delay={}ms", options.breaker.delay.as_millis()),
-        ]
-        .map(OsString::from)
-        .into();
-        args.extend(options.args.into_iter().map(OsString::from));
+        let identity = options.identity.clone();
+        let identity = identity.unwrap_or_else(|| "operator".into());
+        let args = arguments(&bind, &identity, &options);
         let (env, kubeconfig) = (options.env, kubeconfig.to_owned());
         let command = move |spec: Spec| {
             env.iter()
@@ -161,17 +182,7 @@ impl Operator {
 
     /// Its metrics, as Prometheus would read them.
     pub async fn metrics(&self) -> Result<String> {
-        let url = format!("{}/metrics", self.url);
-        let answer = self
-            .http
-            .get(&url)
-            .send()
-            .await
-            .context("ask for metrics")?;
-        if !answer.status().is_success() {
-            bail!("{url} answers {}", answer.status());
-        }
-        answer.text().await.context("read the metrics")
+        metrics(&self.http, &self.url).await
     }
 
     /// Where it serves its health and metrics.

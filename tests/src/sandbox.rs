@@ -13,6 +13,7 @@ use crate::apply;
 use crate::backends::{Backends, bootstrap_sql};
 use crate::ground::Ground;
 use crate::helm;
+use crate::kubeconfig;
 use crate::operator::{INSTALLATION, Operator, OperatorOptions};
 use crate::parts::cert_manager::CertManager;
 use crate::parts::control_plane::{ControlPlane, ControlPlaneOptions};
@@ -68,6 +69,11 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
+    /// A client that asks as `user` of `groups`.
+    pub async fn person(&self, user: &str, groups: &[&str]) -> Result<kube::Client> {
+        kubeconfig::person(self.kubeconfig(), user, groups).await
+    }
+
     /// Installs what is missing and starts everything.
     pub async fn start(options: Options, progress: &Progress) -> Result<Self> {
         let ground = Ground::prepare(progress).await?;

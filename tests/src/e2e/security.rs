@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::parts::object_store::{Key, ObjectStore};
 use crate::parts::postgres::Postgres;
-use crate::{Operator, OperatorOptions, Options, Progress, Sandbox, apply};
+use crate::{Operator, OperatorOptions, Options, Progress, Resident, Sandbox, apply};
 
 /// What a tenant or a backend comes to, it comes to within that time, on a busy machine too.
 pub const SOON: Duration = Duration::from_secs(60);
@@ -47,23 +47,26 @@ pub struct Platform {
 impl Platform {
     /// Starts it all; `more` is put upon the operator's short intervals.
     pub async fn start(options: Options, more: OperatorOptions) -> Result<Self> {
+        let platform = Self::prepare(options, more).await?;
+        platform.operator.part.start().await?;
+        Ok(platform)
+    }
+
+    /// Starts all but the operator.
+    pub async fn prepare(options: Options, more: OperatorOptions) -> Result<Self> {
         crate::operator::binary().await?;
         let sandbox = Sandbox::start(options, &Progress::lines()).await?;
         sandbox.install_chart(&json!({})).await?;
         sandbox.connect_backends().await?;
-        let mut args: Vec<String> = [
-            "--postgres-interval=1s",
-            "--storage-interval=1s",
-            "--storage-pass=2s",
-            "--lease-duration=3s",
-        ]
-        .map(String::from)
-        .into();
-        args.extend(more.args);
-        let operator = sandbox
-            .start_operator(OperatorOptions { args, ..more })
-            .await?;
+        let kubeconfig = sandbox.operator_kubeconfig().await?;
+        let operator = Operator::new(sandbox.ground(), &kubeconfig, hurried(more)).await?;
         Ok(Self { operator, sandbox })
+    }
+
+    /// An operator in this process with the same short intervals, and `more` upon them; it is not started yet. The
+    /// platform's own must not run beside it: they would take turns.
+    pub async fn resident(&self, more: OperatorOptions) -> Result<Resident> {
+        Resident::new(&self.sandbox, hurried(more)).await
     }
 
     /// Applies objects with all rights, as a platform engineer.
@@ -143,6 +146,25 @@ impl Platform {
         ensure!(failed.is_empty(), "{}", failed.join("\n"));
         Ok(())
     }
+}
+
+/// What an operator is told that looks at everything every second.
+pub fn short_intervals() -> Vec<String> {
+    [
+        "--postgres-interval=1s",
+        "--storage-interval=1s",
+        "--storage-pass=2s",
+        "--lease-duration=3s",
+    ]
+    .map(String::from)
+    .into()
+}
+
+/// An operator that looks at everything every second, and what else `more` says.
+fn hurried(more: OperatorOptions) -> OperatorOptions {
+    let mut args = short_intervals();
+    args.extend(more.args);
+    OperatorOptions { args, ..more }
 }
 
 /// A sentence, and what has to hold.

@@ -134,6 +134,12 @@ impl ControlPlane {
         Ok(self.kubeconfig(Credential::Certificate(self.clients.client(user, None)?)))
     }
 
+    /// A kubeconfig for `user` of `group`, who has the rights that are bound to either.
+    pub fn kubeconfig_of_member(&self, user: &str, group: &str) -> Result<Kubeconfig> {
+        let identity = self.clients.client(user, Some(group))?;
+        Ok(self.kubeconfig(Credential::Certificate(identity)))
+    }
+
     /// A kubeconfig with a ServiceAccount's token.
     pub async fn kubeconfig_of_service_account(
         &self,

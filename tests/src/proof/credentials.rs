@@ -58,6 +58,18 @@ pub struct Storage {
 }
 
 impl Credentials {
+    /// Whether the others open the same with the same login and key.
+    pub fn is(&self, other: &Self) -> bool {
+        let own = |it: &Self| {
+            let Database {
+                username, password, ..
+            } = &it.database;
+            let Key { access, secret } = &it.storage.key;
+            [username, password, access, secret].map(String::clone)
+        };
+        own(self) == own(other)
+    }
+
     /// Reads both Secrets of `tenant`.
     pub async fn read(client: &kube::Client, tenant: &str) -> Result<Self> {
         let (database, storage) = tokio::try_join!(
@@ -75,7 +87,12 @@ impl Credentials {
 impl Database {
     /// Reads the Secret of `tenant`.
     pub async fn read(client: &kube::Client, tenant: &str) -> Result<Self> {
-        Self::of(&Entries::read(client, tenant, DATABASE_SECRET).await?)
+        Self::read_from(client, tenant, DATABASE_SECRET).await
+    }
+
+    /// Reads another Secret in the namespace of `tenant` that has the same entries.
+    pub async fn read_from(client: &kube::Client, tenant: &str, secret: &str) -> Result<Self> {
+        Self::of(&Entries::read(client, tenant, secret).await?)
     }
 
     fn of(secret: &Entries) -> Result<Self> {
@@ -137,7 +154,12 @@ impl Database {
 impl Storage {
     /// Reads the Secret of `tenant`.
     pub async fn read(client: &kube::Client, tenant: &str) -> Result<Self> {
-        Self::of(&Entries::read(client, tenant, STORAGE_SECRET).await?)
+        Self::read_from(client, tenant, STORAGE_SECRET).await
+    }
+
+    /// Reads another Secret in the namespace of `tenant` that has the same entries.
+    pub async fn read_from(client: &kube::Client, tenant: &str, secret: &str) -> Result<Self> {
+        Self::of(&Entries::read(client, tenant, secret).await?)
     }
 
     fn of(secret: &Entries) -> Result<Self> {
