@@ -3,14 +3,24 @@
 
 #[path = "api/admission.rs"]
 mod admission;
+#[path = "api/approvals.rs"]
+mod approvals;
 #[path = "api/authority.rs"]
 mod authority;
+#[path = "api/people.rs"]
+mod people;
 #[path = "api/person.rs"]
 mod person;
+#[path = "api/records.rs"]
+mod records;
 #[path = "api/rights.rs"]
 mod rights;
+#[path = "api/roles.rs"]
+mod roles;
 #[path = "api/table.rs"]
 mod table;
+#[path = "api/tenants.rs"]
+mod tenants;
 #[path = "api/world.rs"]
 mod world;
 
@@ -25,5 +35,6 @@ async fn the_api_server_holds_what_the_chart_installs() {
     person::explanations_and_columns(&world).await;
     person::a_misspelt_field_is_refused(&world).await;
     rights::all(&world).await;
+    roles::all(&world).await;
     admission::all(&world).await;
 }

@@ -1,9 +1,14 @@
 //! The chart without a cluster: what Helm makes of values, good and bad.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::time::Duration;
+
+use clap::Parser;
+use eoffice_operator::settings::Settings;
 use eoffice_tests::helm::{chart, helm};
+use eoffice_tests::operator::OFFICER_ROLE;
 use eoffice_tests::{Ground, Progress, apply};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Everything that can be switched on.
 const ALL: &str = "installationId=korat,\
@@ -17,7 +22,7 @@ const ALL: &str = "installationId=korat,\
     metrics.prometheusRule.enabled=true,metrics.prometheusRule.labels.a=b";
 
 /// Values that are refused, and what Helm says of them.
-const REFUSED: [(&str, &str); 14] = [
+const REFUSED: [(&str, &str); 18] = [
     ("", "missing property 'installationId'"),
     (
         "installationId=",
@@ -66,6 +71,22 @@ const REFUSED: [(&str, &str); 14] = [
     (
         "installationId=korat,admission.approvers.group=x",
         "at '/admission/approvers': additional properties 'group' not allowed",
+    ),
+    (
+        "installationId=korat,waves.size=0",
+        "at '/waves/size': minimum: got 0, want 1",
+    ),
+    (
+        "installationId=korat,waves.failedPercent=101",
+        "at '/waves/failedPercent': maximum: got 101, want 100",
+    ),
+    (
+        "installationId=korat,purge.cooling=7d",
+        "at '/purge/cooling': '7d' does not match pattern",
+    ),
+    (
+        "installationId=korat,roles.officerGroupPrefix=a b",
+        "at '/roles/officerGroupPrefix': 'a b' does not match pattern",
     ),
     (
         "installationId=korat,service.port=0",
@@ -184,8 +205,90 @@ async fn the_pod_meets_the_restricted_standard() {
     for (probe, path) in [("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")] {
         assert_eq!(container[probe]["httpGet"]["path"], path);
     }
-    let args = container["args"].as_array().unwrap();
-    assert!(args.contains(&"--installation-id=korat".into()), "{args:?}");
+}
+
+/// The operator's arguments in a deployment with these values.
+async fn args(ground: &Ground, set: &str) -> Vec<String> {
+    let objects = render(ground, set).await.unwrap();
+    let deployment = of_kind(&objects, "Deployment").next().unwrap();
+    let args = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+    serde_json::from_value(args.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn the_operator_is_told_what_the_values_say_and_understands_it() {
+    let ground = ground().await;
+    let usual = args(&ground, "installationId=korat").await;
+    let others = "installationId=korat,waves.size=3,waves.failedPercent=50,purge.cooling=1h,roles.officerGroupPrefix=korat:p-";
+    let others = args(&ground, others).await;
+    let nobody = args(&ground, "installationId=korat,roles.officerGroupPrefix=").await;
+    let read = |args: &[String]| {
+        // What the pod's own variables stand for.
+        let args = args
+            .iter()
+            .map(|arg| arg.replace("$(", "").replace(')', ""));
+        let program = ["eoffice-operator".to_owned()];
+        Settings::try_parse_from(program.into_iter().chain(args)).unwrap()
+    };
+    let days = |days: u64| Duration::from_secs(days * 24 * 3600);
+    let rows = [
+        (&usual, 10, 30, days(7), "eoffice:province-", OFFICER_ROLE),
+        (&others, 3, 50, days(1) / 24, "korat:p-", OFFICER_ROLE),
+        (&nobody, 10, 30, days(7), "eoffice:province-", ""),
+    ];
+    for (args, size, percent, cooling, prefix, role) in rows {
+        let settings = read(args);
+        assert_eq!(settings.wave_size, size);
+        assert_eq!(settings.wave_failed_percent, percent);
+        assert_eq!(settings.purge_cooling, cooling);
+        assert_eq!(settings.officer_group_prefix, prefix);
+        assert_eq!(settings.officer_role, role);
+    }
+}
+
+#[tokio::test]
+async fn policies_and_roles_are_for_those_who_are_named() {
+    let ground = ground().await;
+    let set = "installationId=korat,fullnameOverride=eo,admission.approvers.users[0]=somchai,\
+        admission.approvers.groups[0]=korat:approvers,admission.platformAdmins.groups[0]=korat:admins";
+    let objects = render(&ground, set).await.unwrap();
+    let named = |kind, name: &str| {
+        let found = of_kind(&objects, kind).find(|it| it["metadata"]["name"] == name);
+        found.unwrap_or_else(|| panic!("{kind} {name}")).to_string()
+    };
+    for policy in ["approvals", "records", "namespace-labels", "acceptances"] {
+        let text = named("ValidatingAdmissionPolicy", &format!("eo-{policy}"));
+        for name in ["'somchai'", "'korat:approvers'"] {
+            assert!(text.contains(name), "{policy} does not know {name}");
+        }
+        assert!(!text.contains("eoffice:approvers"), "{policy}");
+    }
+    for role in [
+        "platform-admin",
+        "approver",
+        "province-officer",
+        "officer-look",
+        "auditor",
+        "portal",
+        "decider",
+    ] {
+        let text = named("ClusterRole", &format!("eo-{role}"));
+        for never in [
+            r#""secrets""#,
+            "pods/exec",
+            "pods/attach",
+            "pods/portforward",
+            "pods/ephemeralcontainers",
+            "serviceaccounts/token",
+        ] {
+            assert!(!text.contains(never), "{role} has {never}");
+        }
+    }
+    let own = named("ClusterRole", "eo-binder");
+    assert!(
+        own.contains(r#""resourceNames":["eo-officer-look"]"#),
+        "{own}"
+    );
 }
 
 #[tokio::test]
@@ -200,8 +303,13 @@ async fn rights_name_what_they_are_for() {
                 assert!(!words.is_empty() && !words.contains(&"*".into()), "{role}");
             }
             let verbs = rule["verbs"].as_array().unwrap();
-            for verb in ["bind", "escalate", "impersonate"] {
+            for verb in ["escalate", "impersonate"] {
                 assert!(!verbs.contains(&verb.into()), "{role}");
+            }
+            // The operator hands on one role, which is named, and nobody else hands on any.
+            if verbs.contains(&"bind".into()) {
+                assert_eq!(role["metadata"]["name"], "eoffice-operator-binder");
+                assert_eq!(rule["resourceNames"], json!([OFFICER_ROLE]), "{role}");
             }
         }
     }

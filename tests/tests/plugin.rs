@@ -10,18 +10,26 @@ mod bed;
 mod build;
 #[path = "plugin/doctor.rs"]
 mod doctor;
+#[path = "plugin/examples.rs"]
+mod examples;
 #[path = "plugin/holds.rs"]
 mod holds;
 #[path = "plugin/live.rs"]
 mod live;
+#[path = "plugin/people.rs"]
+mod people;
 #[path = "plugin/plans.rs"]
 mod plans;
 #[path = "plugin/program.rs"]
 mod program;
 #[path = "plugin/secrets.rs"]
 mod secrets;
+#[path = "plugin/stages.rs"]
+mod stages;
 #[path = "plugin/tenants.rs"]
 mod tenants;
+#[path = "plugin/tombstones.rs"]
+mod tombstones;
 
 use bed::Bed;
 
@@ -37,6 +45,9 @@ async fn kubectl_eoffice_tells_asks_and_decides() {
         secrets::all(&bed),
         holds::all(&bed),
         accept::all(&bed),
+        stages::all(&bed),
+        tombstones::all(&bed),
     );
+    examples::lifecycle(&bed).await;
     doctor::each_trouble_is_found(&bed).await;
 }

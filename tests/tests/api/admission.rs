@@ -3,8 +3,9 @@
 use kube::Client;
 use serde_json::{Value, json};
 
-use crate::authority;
+use crate::people::People;
 use crate::world::{Handle, OFFICERS, OPERATOR, World, allowed, refused};
+use crate::{approvals, authority, records, tenants};
 
 /// Who asks.
 pub struct Askers {
@@ -36,7 +37,10 @@ pub async fn all(world: &World) {
     authority::acceptances_are_an_approvers(&askers).await;
     authority::finalizers_are_the_operators(&askers).await;
     authority::batches_are_the_operators_and_decisions_an_approvers(&askers).await;
-    authority::records_are_the_operators(&askers).await;
+    let people = People::of(world, &askers).await;
+    approvals::all(&people).await;
+    tenants::all(&people).await;
+    records::all(&people).await;
 }
 
 fn tenant(namespace: &str, province: &str) -> Value {

@@ -4,7 +4,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::admission::{Askers, namespace};
-use crate::world::{Handle, allowed, eventually, refused};
+use crate::world::{Handle, allowed, refused};
 
 pub async fn our_labels_on_namespaces_are_the_operators(
     Askers {
@@ -132,52 +132,6 @@ pub async fn finalizers_are_the_operators(
     .await;
     allowed("a change beside it", || by_officer.try_patch(&users)).await;
     allowed("the operator", || by_operator.patch(&without)).await;
-}
-
-pub async fn records_are_the_operators(
-    Askers {
-        officer, operator, ..
-    }: &Askers,
-) {
-    let record = json!({
-        "apiVersion": "eoffice.gdcc.go.th/v1alpha1",
-        "kind": "TenantRecord",
-        "metadata": {"name": "record", "namespace": "eoffice-town"},
-        "spec": {
-            "installationId": "sandbox", "fingerprint": "0", "state": "live", "hosts": ["town.eoffice.example"],
-            "tenant": {"namespace": "province-30", "name": "town", "uid": "0"},
-            "frozen": {"class": "standard", "baseDomain": "eoffice.example", "store": "objects", "versioning": true,
-                       "allowDelete": false, "retain": {"days": 1, "restore": "Automatic"}},
-            "database": {"server": "pg-a", "systemIdentifier": "1", "name": "eo_0", "role": "eo_0_owner", "login": "eo_0_a", "connectionLimit": 20},
-            "storage": {"store": "objects", "storeIdentity": "1", "bucket": "eo-0-documents", "user": "eo-0"},
-            "tenantSpec": {"whatever": "is kept"},
-        },
-    });
-    let by_officer = Handle::new(officer, &record).await;
-    let sentence = "records are written by the operator only";
-    refused("a record", sentence, || by_officer.try_create()).await;
-    let by_operator = Handle::new(operator, &record).await;
-    by_operator.create().await.unwrap();
-    let retained = json!({"spec": {"state": "retained"}});
-    refused("a changed record", sentence, || {
-        by_officer.try_patch(&retained)
-    })
-    .await;
-    refused("a record's end", sentence, || by_officer.try_delete()).await;
-    by_operator.patch(&retained).await.unwrap();
-
-    // Kubernetes itself empties a namespace that the operator has deleted.
-    let town = Handle::new(operator, &namespace("eoffice-town", json!({}))).await;
-    town.delete().await.unwrap();
-    eventually(|| async {
-        match town.api.get_opt(&town.name).await? {
-            None => Ok(()),
-            Some(left) => Err(kube::Error::Service(
-                format!("still there: {:?}", left.data["status"]).into(),
-            )),
-        }
-    })
-    .await;
 }
 
 pub async fn batches_are_the_operators_and_decisions_an_approvers(

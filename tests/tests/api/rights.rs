@@ -3,7 +3,7 @@
 use crate::world::{OPERATOR, World};
 
 /// The operator's account: what it may, and what it must never be able to do.
-const OPERATORS: [(&str, bool); 21] = [
+const OPERATORS: [(&str, bool); 30] = [
     (
         "patch eofficetenants.eoffice.gdcc.go.th --subresource=status -A",
         true,
@@ -22,6 +22,24 @@ const OPERATORS: [(&str, bool); 21] = [
         true,
     ),
     ("create tenantplans.eoffice.gdcc.go.th -A", false),
+    (
+        "patch tenantrecords.eoffice.gdcc.go.th --subresource=status -A",
+        true,
+    ),
+    ("patch deployments.apps -A", true),
+    ("patch daemonsets.apps -A", true),
+    ("delete statefulsets.apps -A", false),
+    ("create rolebindings.rbac.authorization.k8s.io -A", true),
+    (
+        "bind clusterroles.rbac.authorization.k8s.io/eoffice-operator-officer-look",
+        true,
+    ),
+    (
+        "bind clusterroles.rbac.authorization.k8s.io/eoffice-operator-platform-admin",
+        false,
+    ),
+    ("escalate clusterroles.rbac.authorization.k8s.io", false),
+    ("create roles.rbac.authorization.k8s.io -A", false),
     ("create namespaces", true),
     ("create secrets -A", true),
     ("patch ingresses.networking.k8s.io -A", true),

@@ -6,7 +6,7 @@ use kube::{Client, Error};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::world::{Handle, OPERATOR, World};
+use crate::world::{Handle, OFFICERS, OPERATOR, World};
 
 const GOOD: &str = include_str!("good.yaml");
 const BAD: &str = include_str!("bad.yaml");
@@ -57,10 +57,12 @@ impl Case {
     }
 }
 
-/// Who makes an object: a batch is the operator's, everything else an admin's.
+/// Who makes an object: a batch is the operator's, an approval an approver's, everything else an admin's.
 async fn maker(world: &World, object: &Value) -> Client {
-    match object["kind"].as_str() {
-        Some("FleetHold") => world.client(OPERATOR, &["system:authenticated"]).await,
+    let approver = object.pointer("/spec/approval/approvedBy");
+    match (object["kind"].as_str(), approver.and_then(Value::as_str)) {
+        (Some("FleetHold"), _) => world.client(OPERATOR, &["system:authenticated"]).await,
+        (_, Some(name)) => world.client(name, &[OFFICERS, "eoffice:approvers"]).await,
         _ => world.admin(),
     }
 }

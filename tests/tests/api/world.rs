@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use eoffice_tests::kubeconfig::person;
 use eoffice_tests::parts::control_plane::{ControlPlane, ControlPlaneOptions};
 use eoffice_tests::process::Spec;
 use eoffice_tests::{Ground, Progress, apply, helm};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::GroupVersionKind;
 use kube::discovery::{Scope, pinned_kind};
-use kube::{Client, Config, Error};
+use kube::{Client, Error};
 use serde_json::{Value, json};
 
 /// Whoever has every right that RBAC gives, and is no platform admin: only admission stands in the way.
@@ -47,16 +47,8 @@ impl World {
 
     /// A client that asks as `user` of `groups`.
     pub async fn client(&self, user: &str, groups: &[&str]) -> Client {
-        let file = Kubeconfig::read_from(self.control_plane.admin_kubeconfig()).unwrap();
-        let options = KubeConfigOptions::default();
-        let mut config = Config::from_custom_kubeconfig(file, &options)
-            .await
-            .unwrap();
-        config.default_retry = false;
-        config.auth_info.impersonate = Some(user.into());
-        config.auth_info.impersonate_groups =
-            Some(groups.iter().map(|&group| group.into()).collect());
-        Client::try_from(config).unwrap()
+        let file = self.control_plane.admin_kubeconfig();
+        person(file, user, groups).await.unwrap()
     }
 
     pub async fn apply(&self, yaml: &str) {
@@ -219,6 +211,24 @@ metadata:
   name: eoffice-town
   labels: {eoffice.gdcc.go.th/tenant: town, eoffice.gdcc.go.th/province: "30"}
   annotations: {eoffice.gdcc.go.th/hosts: "town.eoffice.example,eoffice.pakchong.go.th"}
+---
+# A tenant's namespace in another province.
+apiVersion: v1
+kind: Namespace
+metadata: {name: province-32, labels: {eoffice.gdcc.go.th/province: "32"}}
+---
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: eoffice-other
+  labels: {eoffice.gdcc.go.th/tenant: other, eoffice.gdcc.go.th/province: "32"}
+---
+# As the operator makes it.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: eoffice-officers, namespace: eoffice-town}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: eoffice-operator-officer-look}
+subjects: [{kind: Group, name: "eoffice:province-30", apiGroup: rbac.authorization.k8s.io}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod foreign;
+mod officers;
 mod s3;
 mod sql;
 mod traps;
@@ -56,6 +57,10 @@ fn within_the_walls(platform: &Platform) -> Vec<Scenario<'_>> {
         (
             "in S3 and IAM a tenant reaches and changes nothing but its own",
             s3::s3_stays_within_its_own_bucket(platform).boxed(),
+        ),
+        (
+            "officers look into their province's tenants and see no Secret",
+            officers::officers_look_in(platform).boxed(),
         ),
     ]
 }

@@ -6,7 +6,6 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use eoffice_tests::home::workspace;
-use eoffice_tests::kubeconfig::Kubeconfig;
 use eoffice_tests::parts::control_plane::{ControlPlane, ControlPlaneOptions};
 use eoffice_tests::process::Spec;
 use eoffice_tests::{Ground, Progress, apply, helm};
@@ -60,11 +59,12 @@ impl Ran {
         self.out
     }
 
-    /// What a refusal says, on one line.
+    /// What a refusal says, after what was asked, on one line.
     #[track_caller]
     pub fn refused(self) -> String {
         assert_eq!(self.code, 1, "{self:#?}");
-        assert!(self.err.starts_with("error: "), "{self:#?}");
+        let says = |line: &str| line.starts_with("error: ");
+        assert!(self.err.lines().any(says), "{self:#?}");
         one_line(&self.err)
     }
 }
@@ -245,27 +245,6 @@ impl Bed {
         self.plugin.file(name, text)
     }
 
-    /// The kubeconfig of a person with a built-in role in one namespace.
-    pub async fn person(&self, name: &str, role: &str, namespace: &str) -> PathBuf {
-        self.person_of("ClusterRole", name, role, namespace).await
-    }
-
-    /// The kubeconfig of a person with a Role or ClusterRole in one namespace.
-    pub async fn person_of(&self, kind: &str, name: &str, role: &str, namespace: &str) -> PathBuf {
-        self.apply(&[json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-            "metadata": {"name": name, "namespace": namespace},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
-            "subjects": [{"kind": "User", "name": name, "apiGroup": "rbac.authorization.k8s.io"}],
-        })])
-        .await;
-        let kubeconfig: Kubeconfig = self.control_plane.kubeconfig_of(name).unwrap();
-        let folder = self.ground.home.folder("people").unwrap();
-        kubeconfig
-            .write(&folder, &format!("{name}.kubeconfig"))
-            .unwrap()
-    }
-
     /// Plays the operator: whatever is written of this kind is answered with a new status, where there is an answer.
     pub async fn operator<K>(
         &self,
@@ -325,7 +304,7 @@ fn provinces() -> Vec<Value> {
             "metadata": {"name": format!("province-{code}"), "labels": {"eoffice.gdcc.go.th/province": code}},
         })
     };
-    vec![namespace("30"), namespace("31"), namespace("32")]
+    ["30", "31", "32", "33", "34"].map(namespace).into()
 }
 
 /// An agency's tenant.

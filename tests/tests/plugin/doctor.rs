@@ -265,7 +265,7 @@ async fn with_few_rights(bed: &Bed) {
     for words in [
         "all kinds are served; you may not see of which version",
         "not looked at: list admission policies: you lack the right: ",
-        "verify, pause, resume: you may not patch eofficetenants.eoffice.gdcc.go.th in namespace province-30",
+        "verify, pause, resume, approve, rotate, suspend, archive, reopen, audit-access: you may not patch eofficetenants.eoffice.gdcc.go.th in namespace province-30",
         "could not be looked at.",
     ] {
         assert!(text.contains(words), "{words}: {text}");

@@ -21,6 +21,7 @@ async fn kubectl_eoffice_and_the_operator_agree() {
     planned(&platform, &plugin).await.unwrap();
     proved(&platform, &plugin).await.unwrap();
     drifted(&platform, &plugin).await.unwrap();
+    lived(&platform, &plugin).await.unwrap();
     well(&platform, &plugin).await.unwrap();
 }
 
@@ -103,6 +104,43 @@ async fn drifted(platform: &Platform, plugin: &Plugin) -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// Given new credentials, closed and opened, deleted and made again: what a command says is what the operator does.
+async fn lived(platform: &Platform, plugin: &Plugin) -> Result<()> {
+    let run = async |words: String| {
+        plugin
+            .run(platform.sandbox.kubeconfig(), &words)
+            .await
+            .gave(0)
+    };
+    let before = platform.credentials(TENANT).await?.login().to_owned();
+    let text = one_line(&run(format!("rotate {TENANT} --now --wait")).await);
+    ensure!(text.contains("those before are cut off"), "{text}");
+    let after = platform.credentials(TENANT).await?.login().to_owned();
+    ensure!(before != after, "the login in the Secret is the one before");
+
+    run(format!("suspend {TENANT} --yes")).await;
+    eventually("it is suspended", || async {
+        let text = run(format!("status {TENANT}")).await;
+        ensure!(text.contains("phase      Suspended"), "{text}");
+        Ok(())
+    })
+    .await?;
+    run(format!("reopen {TENANT}")).await;
+    platform.ready(TENANT).await?;
+
+    let text = run(format!("retire {TENANT} --yes --wait")).await;
+    ensure!(text.contains("has left"), "{text}");
+    let text = one_line(&run(format!("retained {TENANT}")).await);
+    for words in ["state retained", "deleted by", "kept until"] {
+        ensure!(text.contains(words), "{words}: {text}");
+    }
+    let text = run("retained -o name".into()).await;
+    ensure!(text == format!("{TENANT}\n"), "{text}");
+    let text = run(format!("restore {TENANT} --wait")).await;
+    ensure!(text.contains("is Ready."), "{text}");
+    Ok(())
 }
 
 /// With everything running there is nothing for the doctor to find.

@@ -34,7 +34,7 @@ pub async fn all(bed: &Bed) {
 async fn completion(bed: &Bed) {
     let admin = bed.control_plane.admin_kubeconfig();
     for (line, offered) in [
-        ("eoffice re", "resume\nrecover\n"),
+        ("eoffice res", "resume\nrestore\n"),
         ("eoffice class ", "accept\n"),
     ] {
         let script = format!("kubectl __complete {}", line.replace("class ", "class ''"));
