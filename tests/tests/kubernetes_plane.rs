@@ -18,6 +18,7 @@ async fn what_differs_is_told_by_field_and_actor_and_put_right() {
     drift::told_and_put_right(&world).await;
     drift::what_the_server_rewrites(&world).await;
     drift::changed_in_between(&world).await;
+    drift::another_role(&world).await;
     drift::stuck_and_immutable(&world).await;
     certificates::told_and_put_right(&world).await;
 }

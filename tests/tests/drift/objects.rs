@@ -37,6 +37,7 @@ const KINDS: &[&str] = &[
     "ResourceQuota",
     "LimitRange",
     "ServiceAccount",
+    "RoleBinding",
     "NetworkPolicy",
     "Secret",
     "Certificate",

@@ -20,7 +20,10 @@ pub async fn at_once(place: &Place<'_>) -> Result<()> {
         .err()
         .context("the namespace could be deleted")?
         .to_string();
-    ensure!(said.contains("delete the EOfficeTenant instead"), "{said}");
+    ensure!(
+        said.contains("Delete the EOfficeTenant to close it"),
+        "{said}"
+    );
     for deed in [
         &["delete", "tenantrecord", RECORD_NAME][..],
         &["label", "tenantrecord", RECORD_NAME, "by=hand"],

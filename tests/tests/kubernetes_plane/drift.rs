@@ -2,12 +2,12 @@
 
 use eoffice_crds::{Action, Reason};
 use eoffice_operator::kubernetes::Kind;
-use eoffice_operator::kubernetes::desired::Child;
+use eoffice_operator::kubernetes::desired::{Child, Wanted};
 use eoffice_operator::kubernetes::plan::{Step, plan};
 use eoffice_operator::plan::{Change, Difference};
 use serde_json::{Value, json};
 
-use crate::ground::{NAMESPACE, World, desired, wanted};
+use crate::ground::{NAMESPACE, World, desired, key, wanted};
 use crate::rows::{By, ROWS, Row};
 
 pub async fn told_and_put_right(world: &World) {
@@ -51,7 +51,7 @@ pub async fn told_and_put_right(world: &World) {
         let again = world.cluster.examine(NAMESPACE, step).await.unwrap();
         assert_eq!(again, None, "{object}");
     }
-    let surplus = desired(&eoffice_operator::kubernetes::desired::Wanted {
+    let surplus = desired(&Wanted {
         open: false,
         ..wanted()
     });
@@ -125,6 +125,51 @@ pub async fn changed_in_between(world: &World) {
         }
     };
     tokio::join!(fights, applies);
+    world.settle(all).await;
+}
+
+/// A binding that somebody made to another role gives way to ours, which nobody else can use in between.
+pub async fn another_role(world: &World) {
+    let all = desired(&wanted());
+    world.settle(all.clone()).await;
+    let name = eoffice_crds::OFFICERS_BINDING;
+    let group = "--group=eoffice:province-30";
+    for role in ["cluster-admin", "view"] {
+        let role = format!("--clusterrole={role}");
+        world
+            .kubectl(&["delete", "rolebinding", name])
+            .await
+            .unwrap();
+        world
+            .kubectl(&["create", "rolebinding", name, &role, group])
+            .await
+            .unwrap();
+        world
+            .kubectl(&[
+                "label",
+                "rolebinding",
+                name,
+                "eoffice.gdcc.go.th/tenant=town-pak-chong-3021",
+            ])
+            .await
+            .unwrap();
+        let changes = world.changes(all.clone()).await.unwrap();
+        let fields = changes[0].differences.iter().map(|it| it.field.as_str());
+        assert!(fields.collect::<Vec<_>>().contains(&"roleRef.name"));
+        world.settle(all.clone()).await;
+    }
+    // Where nobody is to look in, nobody does.
+    world
+        .settle(desired(&Wanted {
+            officers: None,
+            ..wanted()
+        }))
+        .await;
+    let left = world
+        .cluster
+        .get(NAMESPACE, &key(Kind::RoleBinding, name))
+        .await;
+    assert_eq!(left.unwrap(), None);
     world.settle(all).await;
 }
 

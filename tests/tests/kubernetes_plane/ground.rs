@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use eoffice_operator::effect::Effects;
 use eoffice_operator::kubernetes::apply::Cluster;
-use eoffice_operator::kubernetes::desired::{Child, Endpoint, Wanted, certificates, front, guards};
+use eoffice_operator::kubernetes::desired::{
+    Child, Endpoint, Officers, Wanted, certificates, front, guards,
+};
 use eoffice_operator::kubernetes::plan::{Step, plan};
 use eoffice_operator::kubernetes::{Kind, ObjectKey};
 use eoffice_operator::plan::{Change, Problem};
+use eoffice_tests::operator::OFFICER_ROLE;
 use eoffice_tests::parts::cert_manager::CertManager;
 use eoffice_tests::parts::control_plane::{ControlPlane, ControlPlaneOptions};
 use eoffice_tests::process::Spec;
@@ -181,6 +184,10 @@ pub fn wanted() -> Wanted {
         database_network: network("192.0.2.10/32", 5432),
         storage_network: network("192.0.2.20/32", 7070),
         open: true,
+        officers: Some(Officers {
+            group: "eoffice:province-30".into(),
+            role: OFFICER_ROLE.into(),
+        }),
     }
 }
 

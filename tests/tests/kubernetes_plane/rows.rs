@@ -201,6 +201,53 @@ pub const ROWS: &[Row] = &[
     Row(
         By::Kubectl(&[
             "patch",
+            "rolebinding/eoffice-officers",
+            "--type=merge",
+            r#"-p={"subjects":[{"kind":"Group","apiGroup":"rbac.authorization.k8s.io","name":"eoffice:province-31"}]}"#,
+        ]),
+        "RoleBinding/eoffice-officers",
+        &[
+            (
+                "subjects[eoffice:province-30].apiGroup",
+                None,
+                Some("rbac.authorization.k8s.io"),
+                PATCH,
+            ),
+            (
+                "subjects[eoffice:province-30].kind",
+                None,
+                Some("Group"),
+                PATCH,
+            ),
+            (
+                "subjects[eoffice:province-30].name",
+                None,
+                Some("eoffice:province-30"),
+                PATCH,
+            ),
+            (
+                "subjects[eoffice:province-31].apiGroup",
+                Some("rbac.authorization.k8s.io"),
+                None,
+                PATCH,
+            ),
+            (
+                "subjects[eoffice:province-31].kind",
+                Some("Group"),
+                None,
+                PATCH,
+            ),
+            (
+                "subjects[eoffice:province-31].name",
+                Some("eoffice:province-31"),
+                None,
+                PATCH,
+            ),
+        ],
+    ),
+    Row(
+        By::Kubectl(&[
+            "patch",
             "limits/eoffice",
             "--type=json",
             r#"-p=[{"op":"add","path":"/spec/limits/0/max","value":{"cpu":"64"}}]"#,

@@ -1,7 +1,9 @@
 //! Changes of a tenant's spec, and drifts of what it has, each made from outside on the real backends.
 
 use anyhow::{Context, Result};
-use eoffice_crds::{DATABASE_SECRET, STORAGE_SECRET, TenantRecord, tenant_namespace};
+use eoffice_crds::{
+    DATABASE_SECRET, OFFICERS_BINDING, STORAGE_SECRET, TenantRecord, tenant_namespace,
+};
 use eoffice_tests::e2e::core::resource;
 use eoffice_tests::e2e::security::Platform;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
@@ -54,6 +56,8 @@ changes! {
     Policy => Act::Object("NetworkPolicy", "allow-dns", None),
     PolicyRule => Act::Object("NetworkPolicy", "default-deny", Some(json!({"spec": {"podSelector": {"matchLabels": {"no": "pod"}}}}))),
     Account => Act::Object("ServiceAccount", "eoffice", Some(json!({"automountServiceAccountToken": true}))),
+    Officers => Act::Object("RoleBinding", OFFICERS_BINDING, Some(json!({"subjects": null}))),
+    OfficersGone => Act::Object("RoleBinding", OFFICERS_BINDING, None),
     IngressAnnotation => Act::Object("Ingress", "eoffice", Some(json!({"metadata": {"annotations": {"traefik.ingress.kubernetes.io/router.tls": "false"}}}))),
     IngressGone => Act::Object("Ingress", "eoffice", None),
     IngressClass => Act::Object("Ingress", "eoffice", Some(json!({"spec": {"ingressClassName": "another"}}))),

@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio_postgres::Client;
 
 pub fn installation() -> InstallationId {
@@ -111,6 +112,14 @@ impl Bed {
 
     pub async fn superuser(&self) -> Client {
         self.postgres.connect("postgres").await.unwrap()
+    }
+
+    /// A tenant whose record names this server.
+    pub async fn tenant(&self, name: &str) -> Tenant {
+        let mut tenant = Tenant::new(name);
+        let identity = "SELECT system_identifier::text FROM pg_control_system()";
+        tenant.record.database.system_identifier = self.ask(identity).await.unwrap();
+        tenant
     }
 
     pub async fn sql(&self, sql: &str) {
@@ -245,4 +254,15 @@ impl Tenant {
 /// SQLSTATE of an error of PostgreSQL.
 pub fn code(error: &tokio_postgres::Error) -> &str {
     error.code().map_or("none", |code| code.code())
+}
+
+/// Waits until no more than so many sessions are left, of a role (`usename`) or in a database (`datname`): one that was
+/// ended goes a moment later.
+pub async fn awaited(bed: &Bed, by: &str, name: &str, sessions: usize) {
+    let count = format!("SELECT count(*)::text FROM pg_stat_activity WHERE {by} = '{name}'");
+    let gone =
+        async { while bed.ask(&count).await.unwrap().parse::<usize>().unwrap() > sessions {} };
+    tokio::time::timeout(Duration::from_secs(10), gone)
+        .await
+        .unwrap();
 }

@@ -1,6 +1,7 @@
 //! The operator dies, loses replies and repeats itself at every change, and gets to the same end.
 
-use crate::bed::{Bed, Tenant, canary, door};
+use crate::auditors::{Reader, archived};
+use crate::bed::{Bed, Tenant, canary, code, door};
 use eoffice_operator::effect::Verdict;
 use eoffice_operator::postgres::{Desired, Observed, Server, audit, converge, remove, verify};
 use eoffice_operator::proof::Proof;
@@ -93,7 +94,7 @@ async fn dying_at_any_change_of_the_removal_leaves_nothing_in_the_end() {
     loop {
         let mut finished = false;
         for verdict in VERDICTS {
-            let mut tenant = Tenant::new(&format!("{verdict:?}-{at}"));
+            let mut tenant = bed.tenant(&format!("{verdict:?}-{at}")).await;
             let made = converge(&bed.server, &bed.effects, &tenant.open(), &())
                 .await
                 .unwrap();
@@ -127,7 +128,7 @@ async fn dying_at_any_change_of_the_removal_leaves_nothing_in_the_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_drop_is_finished_only_by_a_drop() {
     let bed = Bed::prepared().await;
-    let mut tenant = Tenant::new("half");
+    let mut tenant = bed.tenant("half").await;
     let made = converge(&bed.server, &bed.effects, &tenant.open(), &())
         .await
         .unwrap();
@@ -146,4 +147,72 @@ async fn an_interrupted_drop_is_finished_only_by_a_drop() {
         .unwrap();
     let seen = audit(&bed.server, &bed.effects).await.unwrap();
     assert!(seen.database(&name).is_none());
+}
+
+/// One auditor after the other: each point lets one in, and shuts the one before out.
+#[tokio::test(flavor = "multi_thread")]
+async fn dying_at_any_change_for_an_auditor_lets_nobody_write_or_stay() {
+    let bed = Bed::prepared().await;
+    let mut tenant = bed.tenant("audited").await;
+    settle(&bed, &tenant.open()).await;
+    tenant.remember(&bed).await;
+    let name = tenant.record.database.name.clone();
+    let session = bed.enter(&tenant, &name).await.unwrap();
+    let sql = "CREATE TABLE letters (text text); GRANT ALL ON letters TO PUBLIC; \
+         INSERT INTO letters VALUES ('kept')";
+    session.batch_execute(sql).await.unwrap();
+    drop(session);
+    let (mut before, mut points) = (None::<Reader>, 0);
+    for verdict in [Verdict::HangBefore, VERDICTS[0], VERDICTS[1], VERDICTS[2]] {
+        let mut at = 0;
+        loop {
+            let context = format!("{verdict:?} at {at}");
+            let reader = Reader::new(&tenant, &context);
+            // Rights for everybody, as they are when a tenant is archived.
+            let grant = format!(
+                "GRANT INSERT ON letters TO PUBLIC; SET ROLE {}",
+                tenant.names().1
+            );
+            let superuser = bed.postgres.connect(&name).await.unwrap();
+            superuser.batch_execute(&grant).await.unwrap();
+            let wanted = archived(&tenant, &[&reader]);
+            let (effects, counter) = door(Some((at, verdict)));
+            let dying = Server::new(bed.address()).unwrap();
+            let _ = tokio::time::timeout(DEATH, converge(&dying, &effects, &wanted, &())).await;
+            for round in ["dead", "settled"] {
+                reader.left(&bed, 0).await;
+                let entered = reader.enter(&bed, &name).await;
+                assert!(round == "dead" || entered.is_ok(), "{context}");
+                if entered.is_ok() {
+                    drop(entered);
+                    reader.left(&bed, 0).await;
+                    let session = reader.unbound(&bed, &name).await;
+                    let written = session.batch_execute("INSERT INTO letters VALUES ('forged')");
+                    assert_eq!(
+                        code(&written.await.unwrap_err()),
+                        "42501",
+                        "{context}, {round}"
+                    );
+                    let kept = session.query_one("SELECT text FROM letters", &[]).await;
+                    assert_eq!(
+                        kept.unwrap().get::<_, String>(0),
+                        "kept",
+                        "{context}, {round}"
+                    );
+                }
+                settle(&bed, &wanted).await;
+            }
+            if let Some(before) = before.replace(reader) {
+                let refused = before.enter(&bed, &name).await.unwrap_err();
+                assert_eq!(code(&refused), "28000", "{context}");
+            }
+            if counter.changes() <= at {
+                break;
+            }
+            at += 1;
+            points += 1;
+        }
+    }
+    println!("{points} points of letting auditors in and out passed");
+    assert!(points >= 4 * 10, "{points}");
 }

@@ -102,7 +102,7 @@ const DRIFTS: &[(By, &str, &[&str])] = &[
     (
         Superuser,
         "ALTER ROLE {l} VALID UNTIL '2020-01-01'",
-        &["role {l} attributes"],
+        &["role {l} validUntil"],
     ),
     (
         Superuser,

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_is_made_proved_closed_opened_and_removed() {
     let bed = Bed::prepared().await;
-    let mut tenant = Tenant::new("town-pak-chong-3021");
+    let mut tenant = bed.tenant("town-pak-chong-3021").await;
     let login = bed.login(&tenant);
 
     let made = converge(&bed.server, &bed.effects, &tenant.open(), &())

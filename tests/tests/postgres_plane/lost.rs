@@ -8,7 +8,7 @@ use eoffice_operator::proof::Proof;
 
 /// A tenant with a letter in its database, and its identity in the record.
 async fn tenant(bed: &Bed) -> Tenant {
-    let mut tenant = Tenant::new("somebody");
+    let mut tenant = bed.tenant("somebody").await;
     converge(&bed.server, &bed.effects, &tenant.open(), &())
         .await
         .unwrap();

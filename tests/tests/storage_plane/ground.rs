@@ -1,5 +1,6 @@
 //! A real store, a tenant's record, and the passes that the operator makes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,6 +9,7 @@ use eoffice_crds::{AgencyCode, StoreCapabilities, TenantRecordSpec};
 use eoffice_operator::effect::{Effects, Fault, Site, Verdict};
 use eoffice_operator::identity::{BackendNames, Claim, fingerprint};
 use eoffice_operator::objectstore::apply::{Outcome, apply};
+use eoffice_operator::objectstore::auditors::{Auditor, auditor_user};
 use eoffice_operator::objectstore::desired::{Access, Circumstances, Desired, desired};
 use eoffice_operator::objectstore::observe::{self, Observed};
 use eoffice_operator::objectstore::plan::{plan, plan_close};
@@ -28,6 +30,8 @@ pub struct World {
     pub part: ObjectStore,
     pub store: Store,
     pub capabilities: StoreCapabilities,
+    /// The store's identity. Empty where the operator has never been.
+    identity: String,
     ca: String,
     // The last to go.
     _ground: Ground,
@@ -38,6 +42,7 @@ impl World {
         let mut world = Self::untouched().await;
         let facts = world.visit(&claim()).await.unwrap();
         world.capabilities = facts.capabilities;
+        world.identity = facts.identity;
         world
     }
 
@@ -52,6 +57,7 @@ impl World {
             part,
             store,
             capabilities: StoreCapabilities::default(),
+            identity: String::new(),
             ca,
             _ground: ground,
         }
@@ -140,6 +146,8 @@ pub struct Tenant {
     pub codes: Vec<AgencyCode>,
     pub access: Access,
     pub secret: Option<Key>,
+    /// Its auditors, each with the key in his Secret.
+    pub auditors: BTreeMap<String, Option<Key>>,
 }
 
 impl Tenant {
@@ -149,6 +157,7 @@ impl Tenant {
             codes: Vec::new(),
             access: Access::Open,
             secret: None,
+            auditors: BTreeMap::new(),
         }
     }
 
@@ -162,7 +171,15 @@ impl Tenant {
             now: Timestamp::now(),
             fresh_identity: random(),
         };
-        desired(&self.record, circumstances)
+        let auditors = self.auditors.iter().map(|(name, key)| Auditor {
+            user: self.auditor_user(name),
+            current_key: key.as_ref().map(|key| key.access_key_id.clone()),
+        });
+        desired(&self.record, circumstances).with_auditors(auditors.collect())
+    }
+
+    pub fn auditor_user(&self, name: &str) -> String {
+        auditor_user(self.user(), name)
     }
 
     pub fn bucket(&self) -> &str {
@@ -174,29 +191,33 @@ impl Tenant {
     }
 
     pub async fn observe(&self, world: &World) -> Observed {
-        let (bucket, user) = (self.bucket(), self.user());
-        observe::tenant(&world.store, &door(), bucket, user)
-            .await
-            .unwrap()
+        self.look(world, &door()).await.unwrap()
+    }
+
+    async fn look(&self, world: &World, effects: &Effects) -> Result<Observed, Problem> {
+        observe::audited_tenant(&world.store, effects, &self.record).await
     }
 
     /// One pass as the operator makes it: look, plan, carry out, write down.
     pub async fn pass(&mut self, world: &World, effects: &Effects) -> Result<Vec<Step>, Problem> {
-        let (bucket, user) = (self.bucket().to_owned(), self.user().to_owned());
-        let observed = observe::tenant(&world.store, effects, &bucket, &user).await?;
+        self.record.storage.store_identity = world.identity.clone();
+        let observed = self.look(world, effects).await?;
         let desired = self.desired(world);
         let close = || plan_close(&desired, &observed);
         let (changes, problem) = closed_at_least(plan(&desired, &observed), close);
         let steps: Vec<_> = changes.into_iter().map(|change| change.step).collect();
         for step in &steps {
             if let Outcome::Key(key) = apply(&world.store, effects, step).await? {
-                self.secret = Some(key);
+                let Step::CreateKey { user } = step else {
+                    panic!("{step} made a key")
+                };
+                *self.secret_of(user) = Some(key);
             }
         }
         if let Some(problem) = problem {
             return Err(problem);
         }
-        let observed = observe::tenant(&world.store, effects, &bucket, &user).await?;
+        let observed = self.look(world, effects).await?;
         let identity = observed.bucket.and_then(|b| b.identity().map(Into::into));
         self.record.storage.bucket_identity = identity;
         Ok(steps)
@@ -207,6 +228,17 @@ impl Tenant {
         let steps = self.pass(world, &door()).await.unwrap();
         assert_eq!(self.pass(world, &door()).await.unwrap(), []);
         steps.iter().map(ToString::to_string).collect()
+    }
+
+    /// The Secret of whoever has this user.
+    fn secret_of(&mut self, user: &str) -> &mut Option<Key> {
+        let tenant = self.user().to_owned();
+        if user == tenant {
+            return &mut self.secret;
+        }
+        let mut auditors = self.auditors.iter_mut();
+        let found = auditors.find(|(name, _)| auditor_user(&tenant, name) == user);
+        found.unwrap().1
     }
 
     pub fn key(&self) -> &Key {

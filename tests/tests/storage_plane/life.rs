@@ -1,13 +1,10 @@
-//! Made, proved, closed, opened, retained, dropped.
+//! Made, proved, closed, opened, retained.
 
-use super::ground::{Tenant, World, claim, door, put, uploads, versions};
-use aws_sdk_s3::types::{Tag, Tagging};
-use eoffice_crds::{Reason, RecordState, StoreCapabilities};
-use eoffice_operator::objectstore::apply::apply;
+use super::ground::{Tenant, World, claim, door, uploads, versions};
+use eoffice_crds::{RecordState, StoreCapabilities};
 use eoffice_operator::objectstore::desired::Access;
-use eoffice_operator::objectstore::plan::plan_drop;
 use eoffice_operator::objectstore::verify::verify_closed;
-use eoffice_operator::objectstore::{Step, observe, store};
+use eoffice_operator::objectstore::{observe, store};
 use eoffice_operator::proof::Proof;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,78 +71,4 @@ async fn a_tenant_is_made_proved_closed_opened_and_retained() {
     let mark = locked.observe(&world).await.bucket.unwrap().mark().unwrap();
     assert_eq!(mark.state, RecordState::Retained);
     assert_eq!(mark.twin.as_deref(), Some("16384"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn dropping_destroys_everything_of_one_tenant_alone() {
-    let world = World::start().await;
-    let mut tenant = Tenant::new("town-pak-chong-3021", false);
-    tenant.record.frozen.versioning = true;
-    let mut neighbour = Tenant::new("tao-mittraphap-3021", false);
-    let mut locked = Tenant::new("tao-chan-thuek-3021", true);
-    for tenant in [&mut tenant, &mut neighbour, &mut locked] {
-        tenant.settle(&world).await;
-        assert_eq!(tenant.verify(&world).await, Proof::Passed);
-    }
-    let refused = plan_drop(&locked.desired(&world), &locked.observe(&world).await);
-    assert_eq!(refused.unwrap_err().reason, Reason::DeleteNotAllowed);
-
-    let own = world.client(tenant.key());
-    for number in 0..3 {
-        put(&own, tenant.bucket(), "a/document").await;
-        put(&own, tenant.bucket(), &format!("b/{number}")).await;
-    }
-    own.delete_object()
-        .bucket(tenant.bucket())
-        .key("a/document")
-        .send()
-        .await
-        .unwrap();
-    own.create_multipart_upload()
-        .bucket(tenant.bucket())
-        .key("big")
-        .send()
-        .await
-        .unwrap();
-
-    let observed = tenant.observe(&world).await;
-    let changes = plan_drop(&tenant.desired(&world), &observed).unwrap();
-    let steps: Vec<_> = changes.into_iter().map(|change| change.step).collect();
-    // The bucket becomes another's between the plan and the act.
-    let s3 = world.part.admin();
-    s3.delete_bucket_tagging()
-        .bucket(tenant.bucket())
-        .send()
-        .await
-        .unwrap();
-    let on_bucket =
-        |step: &&Step| matches!(step, Step::EmptyBucket { .. } | Step::DeleteBucket { .. });
-    for step in steps.iter().filter(on_bucket) {
-        let problem = apply(&world.store, &door(), step).await.unwrap_err();
-        assert_eq!(problem.reason, Reason::ForeignObject, "{step}");
-    }
-    assert_eq!(versions(&world, tenant.bucket()).await, 8);
-    let set: Vec<_> = observed
-        .bucket
-        .unwrap()
-        .tags
-        .iter()
-        .map(|(key, value)| Tag::builder().key(key).value(value).build().unwrap())
-        .collect();
-    let tagging = Tagging::builder().set_tag_set(Some(set)).build().unwrap();
-    s3.put_bucket_tagging()
-        .bucket(tenant.bucket())
-        .tagging(tagging)
-        .send()
-        .await
-        .unwrap();
-
-    // Every step twice: the first reply may have been lost.
-    for step in steps.iter().flat_map(|step| [step, step]) {
-        apply(&world.store, &door(), step).await.unwrap();
-    }
-    let observed = tenant.observe(&world).await;
-    assert_eq!(observed, observe::Observed::default());
-    assert_eq!(plan_drop(&tenant.desired(&world), &observed).unwrap(), []);
-    assert_eq!(neighbour.verify(&world).await, Proof::Passed);
 }

@@ -10,10 +10,12 @@ use aws_sdk_s3::types::{
 };
 use eoffice_crds::Reason;
 use eoffice_operator::objectstore::apply::apply;
-use eoffice_operator::objectstore::plan::{plan, plan_drop};
+use eoffice_operator::objectstore::destroy::{Doomed, step};
+use eoffice_operator::objectstore::plan::plan;
 use eoffice_operator::objectstore::store;
 use eoffice_operator::objectstore::verify::{Subject, verify};
 use eoffice_operator::proof::Proof;
+use jiff::Timestamp;
 
 /// The code of a refusal, or `allowed`.
 fn answer<T, E: ProvideErrorMetadata>(result: Result<T, E>) -> String {
@@ -301,7 +303,11 @@ async fn a_foreign_bucket_or_user_is_left_untouched() {
         assert!(problem.message.contains(tenant.bucket()));
         assert_eq!(tenant.observe(&world).await, before);
         assert!(before.user.is_none());
-        assert!(plan_drop(&tenant.desired(&world), &before).is_err());
+        tenant.record.storage.bucket_identity = None;
+        let doomed = Doomed::of(&tenant.record);
+        let halt = step(&world.store, &door(), &doomed, Timestamp::now()).await;
+        assert_eq!(halt.unwrap_err().problem.reason, Reason::ForeignObject);
+        assert_eq!(tenant.observe(&world).await, before);
     }
     // It appears after we had looked.
     let mut late = Tenant::new("bucket-taken-late", false);
