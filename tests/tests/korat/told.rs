@@ -97,7 +97,11 @@ fn status_is_complete(tenant: &EOfficeTenant) -> Result<()> {
     let name = tenant.name_any();
     let status = tenant.status.as_ref().context("no status")?;
     // Shown only where it is so.
-    let exceptional = [ConditionType::Paused, ConditionType::Held];
+    let exceptional = [
+        ConditionType::Paused,
+        ConditionType::Held,
+        ConditionType::Purged,
+    ];
     let regular = ConditionType::ALL
         .iter()
         .filter(|kind| !exceptional.contains(kind));

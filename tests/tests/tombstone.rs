@@ -1,0 +1,72 @@
+//! What a tenant left: kept, given back, taken over, and destroyed only as ordered.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "tombstone/bed.rs"]
+mod bed;
+#[path = "tombstone/edited.rs"]
+mod edited;
+#[path = "tombstone/forced.rs"]
+mod forced;
+#[path = "tombstone/purged.rs"]
+mod purged;
+#[path = "tombstone/restored.rs"]
+mod restored;
+#[path = "tombstone/withdrawn.rs"]
+mod withdrawn;
+
+use anyhow::Result;
+use bed::Bed;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_tenant_left_is_kept_until_a_committee_decides() {
+    let bed = Bed::start().await.unwrap();
+    // Each puts the clock forward or ends the operator: one after the other.
+    let scenarios: [(&str, BoxFuture<'_, Result<()>>); 9] = [
+        (
+            "a tenant made again has its data with new credentials",
+            restored::with_other_uids(&bed).boxed(),
+        ),
+        (
+            "where the class says so, only when asked",
+            restored::only_when_asked(&bed).boxed(),
+        ),
+        (
+            "of two that ask to take over what one left, one has it",
+            restored::by_one_of_two(&bed).boxed(),
+        ),
+        (
+            "what is ordered is destroyed, and nothing beside it",
+            purged::as_ordered(&bed).boxed(),
+        ),
+        (
+            "what is locked for a time is waited for",
+            purged::not_before_the_lock_ends(&bed).boxed(),
+        ),
+        (
+            "an order is void once its tenant is back",
+            purged::not_while_its_tenant_is_back(&bed).boxed(),
+        ),
+        (
+            "an order can be stopped in its last second",
+            withdrawn::in_its_last_second(&bed).boxed(),
+        ),
+        (
+            "what a forged mark or an edited record names is not destroyed",
+            edited::by_hand(&bed).boxed(),
+        ),
+        (
+            "no data goes with a record or a namespace that an admin deletes",
+            forced::by_an_admin(&bed).boxed(),
+        ),
+    ];
+    let mut failed = Vec::new();
+    for (what, scenario) in scenarios {
+        let began = std::time::Instant::now();
+        let result = scenario.await;
+        println!("{:5.1} s  {what}", began.elapsed().as_secs_f64());
+        failed.extend(result.err().map(|error| format!("{what}: {error:#}")));
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
