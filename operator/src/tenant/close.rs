@@ -1,6 +1,6 @@
 //! A tenant that is being deleted: access closed, `retained` written, and only then let go.
 
-use crate::audit::{self, Cause};
+use crate::audit;
 use crate::breaker::{Act, Origin, Verdict};
 use crate::controller::breaker::told;
 use crate::controller::lease::not_leading;
@@ -20,7 +20,7 @@ use crate::tenant::status::Findings;
 use crate::tenant::store::{
     Tone, delete_record, has_finalizer, read_record, read_tenant, set_finalizer, tell,
 };
-use crate::tenant::{database, keeper, storage};
+use crate::tenant::{database, storage};
 use eoffice_crds::{
     ConditionType, DeletionPolicy, EOfficeTenant, Impact, Plane, RecordState, Settled, TenantClass,
     TenantRecordSpec, tenant_namespace,
@@ -210,22 +210,12 @@ async fn shut(
     }
     database::shut(world, record).await?;
     storage::shut(world, record).await?;
-    let gate = audit_gate(record);
-    remove_secrets(world, record, &[], &gate).await?;
+    remove_secrets(world, record, &[], &database::leaving(record)).await?;
     if let Some(closed) = &closed {
         kubernetes::shut(world, closed, Plane::Namespace).await?;
     }
     let namespace = tenant_namespace(&record.tenant.name);
     world.cluster.end_pods(&namespace).await
-}
-
-/// Who hears that the Secrets of auditors go.
-fn audit_gate(record: &TenantRecordSpec) -> keeper::Told<'_> {
-    keeper::Told {
-        tenant: &record.tenant.name,
-        plane: Plane::Database,
-        cause: Cause::Deletion,
-    }
 }
 
 /// Closes it, and makes its record the tombstone. The marks say `retained` once the record does.

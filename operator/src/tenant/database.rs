@@ -319,7 +319,7 @@ pub async fn prove(
 }
 
 /// Who hears of what is done to the database of a tenant that is being deleted.
-fn leaving(record: &TenantRecordSpec) -> Told<'_> {
+pub fn leaving(record: &TenantRecordSpec) -> Told<'_> {
     Told {
         tenant: &record.tenant.name,
         plane: Plane::Database,
