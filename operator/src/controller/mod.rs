@@ -14,7 +14,7 @@ mod stores;
 mod tombstones;
 mod usage;
 mod watch;
-mod waves;
+pub mod waves;
 pub mod world;
 
 use crate::clock::Clock;

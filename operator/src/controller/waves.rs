@@ -1,9 +1,11 @@
 //! New tenants take turns: who waits, who had a turn, and who is woken when one is free.
 
 mod look;
+mod tell;
 
+use self::look::{Living, finished, is_paused, living, ready, record_of};
+use self::tell::tell;
 use super::world::World;
-use crate::effect::{Plane, Site};
 use crate::plan::Problem;
 use crate::settings::Settings;
 use crate::tenant::parse::Tenant;
@@ -14,22 +16,28 @@ use crate::waves::{
 };
 use eoffice_crds::{EOfficeTenant, Reason, TenantRecord};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::ObjectReference;
 use kube::ResourceExt;
-use kube::runtime::events::{Event, EventType};
-use look::{Living, finished, is_paused, living, ready, record_of};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-const EVENT: Site = Site::write(Plane::Kubernetes, "create_event");
 /// Changes within this time are looked at together.
 const TOGETHER: Duration = Duration::from_millis(20);
 /// Of a large fleet a look takes long: it may take up one part in so many of the time.
 const SHARE: u32 = 10;
 /// How old the pace and what follows from it may be while tenants wait.
 const REFRESH: Duration = Duration::from_secs(5);
+
+/// What a tenant may do that is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Be begun, or go on.
+    Turn,
+    /// See whether it could be begun by now, and only then ask for a turn anew. Asked before, it would take turns
+    /// from others for as long as it has to wait.
+    Trial,
+}
 
 /// The queue of new tenants.
 pub struct Waves {
@@ -43,6 +51,8 @@ struct Inner {
     resumed: bool,
     /// Those who asked for a turn and wait, by UID.
     waiting: HashMap<String, Entry>,
+    /// Those who gave their turn up, by UID: they could not be begun, and wait for something else.
+    aside: HashSet<String>,
     /// Those who had a turn, by UID.
     begun: HashMap<String, Turn>,
     /// How it stood last. There is room only while nobody waits.
@@ -100,6 +110,7 @@ impl Waves {
             inner: Mutex::new(Inner {
                 resumed: false,
                 waiting: HashMap::new(),
+                aside: HashSet::new(),
                 begun: HashMap::new(),
                 wave: Wave::of(&[], &rules),
                 breadth: Breadth::new(rules.size),
@@ -109,16 +120,26 @@ impl Waves {
 
     /// Whether a tenant may be begun now, or go on. One that is not new always may: an agency that is down goes first.
     /// Whoever has to wait is looked at again when it is its turn.
-    pub fn admit(&self, world: &World, tenant: &Tenant) -> Result<(), Problem> {
+    pub fn admit(&self, world: &World, tenant: &Tenant) -> Result<Admission, Problem> {
         let has_data = world.records.with(|registry| {
             let record = registry.get(&tenant.name);
             record.is_some_and(|record| record.state.holds_data())
         });
         if has_data || tenant.object.spec.restore_from.is_some() {
-            return Ok(());
+            return Ok(Admission::Turn);
         }
+        if self.lock().aside.contains(&tenant.uid) {
+            return Ok(Admission::Trial);
+        }
+        self.ask(world, tenant)?;
+        Ok(Admission::Turn)
+    }
+
+    /// Whether it is a new tenant's turn.
+    pub fn ask(&self, world: &World, tenant: &Tenant) -> Result<(), Problem> {
         let room = {
             let mut inner = self.lock();
+            inner.aside.remove(&tenant.uid);
             if !inner.begun.contains_key(&tenant.uid) {
                 let entry = Entry::of(&tenant.object);
                 inner.waiting.insert(tenant.uid.clone(), entry);
@@ -141,18 +162,23 @@ impl Waves {
         }
     }
 
-    /// A tenant that had its turn could not be begun. Whoever waits for something else asks for a turn anew.
+    /// A tenant could not be begun. If it had its turn, and waits for something else, that turn is another's.
     pub fn refused(&self, uid: &str, problem: &Problem) {
+        if problem.reason == Reason::AwaitingTurn {
+            return;
+        }
         let mut inner = self.lock();
         let turn = inner.begun.get_mut(uid);
         // Once there is a record, record and status tell.
         let Some(turn) = turn.filter(|turn| turn.recorded.is_none()) else {
             return;
         };
-        turn.grip = Grip::Failed(problem.reason);
         let comes_by_itself = nature(problem.reason) == Nature::Progress;
-        if comes_by_itself || sets_aside(problem.reason) {
+        if turn.grip == Grip::Given || comes_by_itself || sets_aside(problem.reason) {
             inner.begun.remove(uid);
+            inner.aside.insert(uid.to_owned());
+        } else {
+            turn.grip = Grip::Failed(problem.reason);
         }
         drop(inner);
         self.changed();
@@ -251,6 +277,7 @@ impl Inner {
 
     fn forget_the_gone(&mut self, world: &World, living: &Living) {
         self.begun.retain(|uid, _| living.contains_key(uid));
+        self.aside.retain(|uid| living.contains_key(uid));
         let begun = &self.begun;
         self.waiting.retain(|uid, _| {
             let tenant = living.get(uid);
@@ -278,7 +305,7 @@ impl Inner {
         }
     }
 
-    /// Those who had their turn, the first of them first. A turn that its tenant did not come to take is free again.
+    /// Those who had their turn, the first of them first.
     fn members(
         &mut self,
         world: &World,
@@ -301,8 +328,8 @@ impl Inner {
             }
             let record = record_of(world, tenant);
             let told = match (turn.grip, &record) {
-                (Grip::Given, _) | (_, Some(_)) => ready(tenant),
-                (Grip::Taken, None) => None,
+                (_, Some(_)) => ready(tenant),
+                (Grip::Given | Grip::Taken, None) => None,
                 (Grip::Failed(reason), None) => Some((false, reason)),
             };
             turn.failing_since = told
@@ -317,12 +344,6 @@ impl Inner {
                 failing_since: turn.failing_since,
             };
             let stage = stage(&seen, now, rules);
-            if turn.grip == Grip::Given
-                && record.is_none()
-                && !matches!(stage, Some(Stage::Making(_)))
-            {
-                return false;
-            }
             members.extend(stage.map(|stage| Member {
                 entry: Entry::of(tenant),
                 at: turn.at,
@@ -363,44 +384,4 @@ fn rest(world: &World, overdue: Option<Timestamp>) -> Duration {
     let left = overdue.map(|at| at.duration_since(Timestamp::now()));
     let left = left.map(|left| Duration::try_from(left).unwrap_or_default());
     left.map_or(refresh, |left| left.min(refresh))
-}
-
-/// Tells people that nobody is begun any more, or that it goes on.
-async fn tell(world: &World, wave: &Wave) {
-    let (type_, reason, note) = match wave.stopped {
-        true => (
-            EventType::Warning,
-            "WaveStopped",
-            format!(
-                "{} of the new tenants that settled last fail: no further ones are begun until fewer do. kubectl eoffice status -A names them; mend what they fail for, or pause or delete those that cannot be helped",
-                wave.failing
-            ),
-        ),
-        false => (
-            EventType::Normal,
-            "WaveGoesOn",
-            "fewer of the new tenants fail: further ones are begun".to_owned(),
-        ),
-    };
-    tracing::warn!(reason, "{note}");
-    let event = Event {
-        type_,
-        reason: reason.to_owned(),
-        note: Some(note),
-        action: "Admit".to_owned(),
-        secondary: None,
-    };
-    let lease = ObjectReference {
-        api_version: Some("coordination.k8s.io/v1".into()),
-        kind: Some("Lease".into()),
-        namespace: Some(world.settings.lease_namespace.clone()),
-        name: Some(world.settings.lease_name.clone()),
-        ..ObjectReference::default()
-    };
-    let written = world.effects.call(EVENT, &world.settings.lease_name, || {
-        world.recorder.publish(&event, &lease)
-    });
-    if let Err(failure) = written.await {
-        tracing::warn!(%failure, "an Event could not be written");
-    }
 }

@@ -5,6 +5,7 @@ mod first;
 use self::first::{First, first_look};
 use crate::audit::Cause;
 use crate::breaker::Act;
+use crate::controller::waves::Admission;
 use crate::controller::world::World;
 use crate::kubernetes::{Kind, ObjectKey};
 use crate::plan::{Gate, Problem};
@@ -85,8 +86,9 @@ pub async fn preview(world: &World, tenant: &Tenant) -> Result<Entry, Problem> {
     })
 }
 
-/// Brings the record to what it should be, and everything it decides about with it.
-pub async fn enter(world: &World, tenant: &Tenant) -> Result<Entry, Problem> {
+/// Brings the record to what it should be, and everything it decides about with it. A new tenant that is on trial asks
+/// for its turn as soon as it is known that it could be begun.
+pub async fn enter(world: &World, tenant: &Tenant, admission: Admission) -> Result<Entry, Problem> {
     // From the claim to the record that follows from it nobody else may judge that the claim is void.
     let claimed = |registry: &Registry| {
         let known = registry.get(&tenant.name);
@@ -107,6 +109,9 @@ pub async fn enter(world: &World, tenant: &Tenant) -> Result<Entry, Problem> {
     let wanted = world
         .records
         .with(|registry| look.decide(world, tenant, registry))?;
+    if admission == Admission::Trial {
+        world.waves.ask(world, tenant)?;
+    }
     let brake = Brake::ask(world, tenant, existing.as_ref(), &wanted.record).await?;
     let decide = |registry: &Registry| {
         let Decision {

@@ -133,6 +133,9 @@ async fn live(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
     let tenant = match parsed {
         Ok(tenant) => tenant,
         Err(problem) => {
+            world
+                .waves
+                .refused(&object.uid().unwrap_or_default(), &problem);
             return gate(
                 object,
                 ours.is_some_and(|r| r.verified_at.is_some()),
@@ -158,6 +161,7 @@ async fn live(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
     match entered {
         Ok(decided) => open::keep(world, &tenant, decided).await,
         Err(problem) => {
+            world.waves.refused(&tenant.uid, &problem);
             // What a person does about it may be where nothing is watched: a foreign namespace removed.
             let again = (nature(problem.reason) != Nature::Progress)
                 .then(|| world.memory.failed(&name, ConditionType::Ready, &problem));
@@ -186,12 +190,11 @@ async fn begin(world: &World, tenant: &Tenant) -> Result<ledger::Entry, Problem>
     if let Some(awaited) = &tenant.approval.awaited {
         return Err(awaited.clone());
     }
-    world.waves.admit(world, tenant)?;
+    let admission = world.waves.admit(world, tenant)?;
     if !has_finalizer(&tenant.object) {
         set_finalizer(world, &tenant.object, true).await?;
     }
-    let entry = ledger::enter(world, tenant).await;
-    let entry = entry.inspect_err(|problem| world.waves.refused(&tenant.uid, problem))?;
+    let entry = ledger::enter(world, tenant, admission).await?;
     world.memory.clear(&tenant.name, ConditionType::Ready);
     if entry.restored {
         let note = "the data of the earlier tenant of this agency was found and is taken up again, with new credentials where the old ones are gone";

@@ -5,8 +5,9 @@ use eoffice_crds::annotations::PAUSED;
 use eoffice_crds::{ConditionType, EOfficeTenant, ObjectStore, Reason};
 use eoffice_tests::e2e::core::Counts;
 use eoffice_tests::e2e::faults::backend;
-use eoffice_tests::e2e::security::{Platform, condition, eventually, is, is_ready, until};
+use eoffice_tests::e2e::security::{Platform, condition, eventually, is, is_ready, told, until};
 use futures::future::try_join_all;
+use kube::ResourceExt;
 use kube::api::Api;
 use serde_json::json;
 
@@ -64,10 +65,42 @@ pub async fn waits_for_a_backend_without_a_turn(platform: &Platform) -> Result<(
         let waits = |it: &_| is(it, ConditionType::Ready, "Unknown", Reason::Queued);
         until(&api(platform, "30"), asked.name, "Queued", waits).await?;
     }
+    waits_in_peace(platform, &DOWN).await?;
     counts(platform, 0, 0, false).await?;
     platform.sandbox.object_store.start().await?;
     try_join_all(DOWN.iter().map(|asked| ready(platform, asked))).await?;
     counts(platform, 0, 0, false).await
+}
+
+/// While the store is tried again and again, nothing is written of those who wait: they take no turns from one another.
+async fn waits_in_peace(platform: &Platform, all: &[Asked]) -> Result<()> {
+    let versions = || async {
+        let mut versions = Vec::new();
+        for asked in all {
+            let tenant = api(platform, asked.province).get(asked.name).await?;
+            let waits = is(&tenant, ConditionType::Ready, "Unknown", Reason::Queued);
+            ensure!(waits, "{}", told(&tenant));
+            versions.push((asked.name, tenant.resource_version()));
+        }
+        anyhow::Ok(versions)
+    };
+    let tries = || async {
+        let counts = Counts::of(&platform.operator).await?;
+        anyhow::Ok(counts.sum("eoffice_external_calls_total", &[("plane", "S3")]))
+    };
+    eventually("nothing is written of those who wait", || async {
+        let before = versions().await?;
+        let tried = tries().await?;
+        eventually("the store is tried again", || async {
+            ensure!(tries().await? >= tried + 3.0);
+            Ok(())
+        })
+        .await?;
+        let now = versions().await?;
+        ensure!(before == now, "{before:?} became {now:?}");
+        Ok(())
+    })
+    .await
 }
 
 /// An issuer is missing while they are made, and is made in the end.
