@@ -108,6 +108,9 @@ pub struct TenantRecordSpec {
     /// How much data stood behind the record when the tenant left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sizes: Option<RecordedSizes>,
+    /// What stood when its destruction began, until the certificate tells of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub condemned: Vec<DestructionOf>,
     /// The approval that the tenant runs with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<RecordedApproval>,
@@ -193,6 +196,11 @@ impl RecordState {
     /// Whether data may stand behind the record: what it names is reserved.
     pub fn holds_data(self) -> bool {
         matches!(self, Self::Live | Self::Retained | Self::Purging)
+    }
+
+    /// Whether its tenant has left, and its data may stand.
+    pub fn is_kept(self) -> bool {
+        matches!(self, Self::Retained | Self::Purging)
     }
 
     /// The word in the marks of backend objects.

@@ -176,7 +176,7 @@ async fn keep_looking<T: Tended>(name: &str, world: &World, wake: &Notify) {
                 // What it waited with is not what is there any more.
                 for tenant in now.changed(world, &before) {
                     world.memory.clear(&tenant, T::PART);
-                    world.push_tenant(&tenant);
+                    world.push_seen(&tenant);
                 }
             }
             _ => wake_all::<T>(world, name),
@@ -199,7 +199,7 @@ fn wake_all<T: Tended>(world: &World, name: &str) {
         world.memory.clear(tenant, T::PART);
         world.memory.clear(tenant, ConditionType::Ready);
         world.memory.clear(tenant, ConditionType::Verified);
-        world.push_tenant(tenant);
+        world.push_seen(tenant);
     }
 }
 

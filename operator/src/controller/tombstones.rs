@@ -1,5 +1,5 @@
 //! What becomes of the records of tenants that have left: orders to destroy are taken in, waited with and carried out,
-//! one at a time.
+//! a few at a time.
 //!
 //! Nothing is polled: a record is looked at when it changed, when a tenant that stood against its purge has gone, and
 //! at the time that its last look named.
@@ -8,7 +8,9 @@ use super::world::World;
 use crate::plan::Problem;
 use crate::tenant::tombstone;
 use eoffice_crds::{ConditionType, RecordState, TenantRecord};
-use std::collections::HashMap;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -17,6 +19,9 @@ use tracing::Instrument;
 
 /// A date is not slept through: the machine's clock may be put right meanwhile.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Looked at, and destroyed, at once. A large one may take hours, and the others go on meanwhile.
+const AT_ONCE: usize = 4;
 
 /// Asks for a look at a tombstone.
 #[derive(Clone, Debug)]
@@ -54,22 +59,37 @@ pub fn concerns(record: &TenantRecord) -> bool {
 /// Looks at every record that something may be due about, for as long as the process leads.
 pub async fn keep(world: Arc<World>, mut asked: UnboundedReceiver<String>) {
     let mut due: HashMap<String, Instant> = HashMap::new();
+    let mut looking = HashSet::new();
+    let mut looks = FuturesUnordered::new();
     loop {
-        let next = due.iter().min_by_key(|(_, at)| **at);
+        let free = looking.len() < AT_ONCE;
+        // Nobody is looked at twice at once: what changed meanwhile is looked at afterwards.
+        let ready = due.iter().filter(|(name, _)| !looking.contains(*name));
+        let next = ready.min_by_key(|(_, at)| **at);
         let next = next.map(|(name, at)| (name.clone(), *at));
-        let until = next.as_ref().map(|(_, at)| *at);
+        let until = next.as_ref().map(|(_, at)| *at).filter(|_| free);
         tokio::select! {
             name = asked.recv() => match name {
                 Some(name) => { due.insert(name, Instant::now()); }
                 None => return,
             },
+            Some((name, wait)) = looks.next(), if !looks.is_empty() => {
+                looking.remove(&name);
+                if let Some(wait) = wait {
+                    let at = Instant::now() + LONGEST.min(wait);
+                    due.entry(name).and_modify(|known| *known = at.min(*known)).or_insert(at);
+                }
+            }
             () = sleep_until(until) => {
                 let Some((name, _)) = next else { continue };
                 due.remove(&name);
-                let span = tracing::info_span!("tombstone", tenant = name);
-                if let Some(wait) = look(&world, &name).instrument(span).await {
-                    due.insert(name, Instant::now() + wait.min(LONGEST));
-                }
+                looking.insert(name.clone());
+                let world = &world;
+                looks.push(async move {
+                    let span = tracing::info_span!("tombstone", tenant = name);
+                    let wait = look(world, &name).instrument(span).await;
+                    (name, wait)
+                });
             }
         }
     }

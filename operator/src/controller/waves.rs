@@ -205,6 +205,7 @@ impl Waves {
     /// Gives as many turns as there are, wakes whoever got one, and tells how it stands. Answers with when somebody
     /// will have taken too long.
     fn give_turns(&self, world: &World) -> Option<Timestamp> {
+        // Not the world's clock: it is compared with times that the API server gives.
         let now = Timestamp::now();
         let mut inner = self.lock();
         let living = living(world);

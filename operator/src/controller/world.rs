@@ -22,6 +22,7 @@ use crate::telemetry::Metrics;
 use crate::tenant::approval::Province;
 use crate::tenant::drift;
 use crate::tenant::registry::Registry;
+use crate::tenant::tombstone;
 use eoffice_crds::{
     ConditionType, DatabaseServer, EOfficeTenant, ObjectStore, Plane, TENANT_NAMESPACE_PREFIX,
     TenantClass, labels,
@@ -106,6 +107,15 @@ impl World {
         });
         if let Some(namespace) = known {
             self.queue.push(&namespace, name);
+        }
+    }
+
+    /// A backend shows something new of what this tenant has, or left: it is looked at.
+    pub fn push_seen(&self, name: &str) {
+        self.push_tenant(name);
+        let record = self.records.with(|registry| registry.get(name).cloned());
+        if record.is_some_and(|record| tombstone::is_open(self, &record)) {
+            self.tombstones.push(name);
         }
     }
 

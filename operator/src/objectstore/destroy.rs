@@ -130,6 +130,16 @@ pub async fn lawful(
     Ok(size)
 }
 
+/// The users that go with it: the tenant's, and those of its auditors.
+pub async fn users(
+    store: &Store,
+    effects: &Effects,
+    doomed: &Doomed,
+) -> Result<Vec<String>, Problem> {
+    let users = work::users(store, effects, doomed).await?;
+    Ok(users.into_iter().map(|(name, _)| name).collect())
+}
+
 /// Proves again, and does one destructive thing.
 pub async fn step(
     store: &Store,

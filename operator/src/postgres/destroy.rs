@@ -28,6 +28,26 @@ pub async fn next_removal(
     Ok(plan_drop(desired, &observed)?.into_iter().next())
 }
 
+/// What stands of the tenant and may be destroyed, each with its identity, and the database with its size.
+pub async fn standing(
+    server: &Server,
+    effects: &Effects,
+    desired: &Desired,
+) -> Result<Vec<DestructionOf>, Problem> {
+    let observed = observe(server, effects, desired).await?;
+    let removals = plan_drop(desired, &observed)?;
+    let bytes = size(server, effects, desired).await?;
+    let targets = removals.iter().filter_map(|it| Target::of(&it.step));
+    let told = targets.map(|it| match it.kind {
+        Kind::Database => DestructionOf {
+            bytes,
+            ..it.told(server)
+        },
+        Kind::Role => it.told(server),
+    });
+    Ok(told.collect())
+}
+
 /// Does it, and says what was destroyed, if something was. Server, identity and mark of what is to be destroyed are read
 /// once more, right before and in the same session.
 pub async fn destroy(
@@ -165,6 +185,14 @@ impl<'a> Target<'a> {
         }
         self.run(effects, session, drop, &statements(step)).await?;
         Ok(Some(DestructionOf {
+            bytes: found.bytes,
+            ..self.told(server)
+        }))
+    }
+
+    /// For a certificate.
+    fn told(self, server: &Server) -> DestructionOf {
+        DestructionOf {
             kind: self.kind.word().to_owned(),
             name: self.name.as_str().to_owned(),
             place: format!(
@@ -173,8 +201,8 @@ impl<'a> Target<'a> {
                 self.owner.system_identifier
             ),
             identity: Some(self.oid.to_string()),
-            bytes: found.bytes,
-        }))
+            bytes: None,
+        }
     }
 
     async fn run(

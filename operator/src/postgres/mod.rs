@@ -34,7 +34,7 @@ pub use connection::{Server, ServerAddress};
 pub use converge::{Converged, Survey, converge, remove, survey};
 pub use credential::{Credential, Verifier};
 pub use desired::{Access, Desired, Witness, desired, other_login, recorded_names};
-pub use destroy::{destroy, next_removal, size};
+pub use destroy::{destroy, next_removal, size, standing};
 pub use ident::{Ident, Literal, Unquotable};
 pub use inside::Inside;
 pub use observe::{

@@ -1,6 +1,6 @@
 //! A tenant that is being deleted: access closed, `retained` written, and only then let go.
 
-use crate::audit;
+use crate::audit::{self, Cause};
 use crate::breaker::{Act, Origin, Verdict};
 use crate::controller::breaker::told;
 use crate::controller::lease::not_leading;
@@ -8,7 +8,7 @@ use crate::controller::world::World;
 use crate::kubernetes::{Kind, ObjectKey};
 use crate::plan::Problem;
 use crate::tenant::auditors::remove_secrets;
-use crate::tenant::destroy::{Warrant, certificate, destroy, measure, survey};
+use crate::tenant::destroy::{Warrant, certificate, condemn, destroy, measure};
 use crate::tenant::events::Told;
 use crate::tenant::kubernetes::{self, wanted};
 use crate::tenant::ledger::amend;
@@ -208,9 +208,15 @@ async fn shut(
     if let Some(closed) = &closed {
         kubernetes::shut(world, closed, Plane::Ingress).await?;
     }
-    database::shut(world, record).await?;
-    storage::shut(world, record).await?;
-    remove_secrets(world, record, &[], &database::leaving(record)).await?;
+    database::shut(world, record, Cause::Deletion).await?;
+    storage::shut(world, record, Cause::Deletion).await?;
+    remove_secrets(
+        world,
+        record,
+        &[],
+        &database::leaving(record, Cause::Deletion),
+    )
+    .await?;
     if let Some(closed) = &closed {
         kubernetes::shut(world, closed, Plane::Namespace).await?;
     }
@@ -230,8 +236,8 @@ async fn retain(
         RecordState::Live => entomb(world, tenant, record).await?,
         _ => record,
     };
-    database::shut(world, &record).await?;
-    storage::shut(world, &record).await?;
+    database::shut(world, &record, Cause::Deletion).await?;
+    storage::shut(world, &record, Cause::Deletion).await?;
     let until = record.retain_until.as_ref();
     let note = format!(
         "access is closed; namespace, record, database and bucket are kept until {} at least{}",
@@ -260,8 +266,7 @@ async fn entomb(
     record.deleted_by = Some(deleted_by(tenant));
     record.sizes = sizes.ok();
     record.settled = Settled::new();
-    amend(world, &before, &record).await?;
-    Ok(record)
+    amend(world, &before, &record).await
 }
 
 /// Destroys everything, data first and memory last: as long as anything stands, the record tells of it.
@@ -274,10 +279,12 @@ async fn destroy_all(
     if record.state != RecordState::Destroyed {
         shut(world, class, &record).await?;
         let before = record.clone();
-        if record.sizes.is_none() {
-            record.sizes = Some(survey(world, &record).await.map_err(|halt| halt.problem)?);
+        if record.condemned.is_empty() {
+            condemn(world, &mut record)
+                .await
+                .map_err(|halt| halt.problem)?;
             record.deleted_by = Some(deleted_by(tenant));
-            amend(world, &before, &record).await?;
+            record = amend(world, &before, &record).await?;
         }
         let warrant = Warrant::Policy(tenant);
         let destroyed = destroy(world, &record, &warrant)
@@ -287,8 +294,9 @@ async fn destroy_all(
         let certificate = certificate(&record, &warrant, world.clock.now(), destroyed);
         audit::destroyed(&record.tenant.name, &certificate);
         record.destructions.push(certificate);
+        record.condemned.clear();
         record.state = RecordState::Destroyed;
-        amend(world, &before, &record).await?;
+        record = amend(world, &before, &record).await?;
     }
     if !world.leadership.held() {
         return Err(not_leading());

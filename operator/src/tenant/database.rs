@@ -1,12 +1,13 @@
 //! The tenant's database: Secret first, then roles and database on its server.
 
 mod destroy;
+mod leave;
 mod secret;
 
 pub use self::destroy::{may_be_destroyed, raze, size};
+pub use self::leave::{is_open, leaving, shut};
 pub use self::secret::fresh_credential;
 use self::secret::{Held, SecretAt, secret_key};
-use crate::audit::Cause;
 use crate::controller::backends::DatabaseBackend;
 use crate::controller::lease::not_leading;
 use crate::controller::world::World;
@@ -14,12 +15,12 @@ use crate::identity::{BackendNames, Mark, fingerprint};
 use crate::kubernetes::secrets::{self, DatabaseCredential};
 use crate::plan::{Difference, Gate, Problem};
 use crate::postgres::{
-    self, Access, Credential, Desired, Observed, Server, TenantLogin, Verifier, beyond,
-    canary_name, converge, desired, loss, observe, plan,
+    self, Access, Desired, Observed, Server, TenantLogin, Verifier, beyond, canary_name, converge,
+    desired, loss, observe, plan,
 };
 use crate::proof::Proof;
 use crate::tenant::acceptance::{self, identity_of, tell_accepted};
-use crate::tenant::keeper::{Keeper, Told};
+use crate::tenant::keeper::Keeper;
 use crate::tenant::parse::Tenant;
 use crate::tenant::pass::{Brought, Pass, hash};
 use crate::tenant::placement::Candidate;
@@ -253,51 +254,6 @@ fn not_looked_at(server: &str) -> Problem {
     )
 }
 
-/// What the record of a tenant says should be on its server when all access is closed.
-fn shut_down(world: &World, record: &TenantRecordSpec) -> Result<Desired, Problem> {
-    let namespace = eoffice_crds::tenant_namespace(&record.tenant.name);
-    let seen = world
-        .cluster
-        .index
-        .objects(&namespace)
-        .remove(&secret_key());
-    let login = &record.database.login;
-    let verifier = match seen.and_then(|seen| seen.secret?.verifier) {
-        Some(verifier) => Verifier::known(verifier.0),
-        // Whoever made away with the Secret is locked out as well.
-        None => Credential::new(login, rand::random(), rand::random())
-            .verifier()
-            .clone(),
-    };
-    let bucket = storage::mark(world, record);
-    let limit = record.database.connection_limit;
-    desired(
-        record,
-        limit,
-        login,
-        &verifier,
-        bucket.as_ref(),
-        Access::Closed,
-    )
-}
-
-/// Closes every access, and writes the record's state into the marks.
-pub async fn shut(world: &World, record: &TenantRecordSpec) -> Result<(), Problem> {
-    let backend = backend(world, record)?;
-    let (server, _) = backend.usable()?;
-    let desired = shut_down(world, record)?;
-    if !stands(world, server, &desired).await? {
-        return Ok(());
-    }
-    match converge(server, &world.effects, &desired, &leaving(record)).await {
-        Ok(converged) => {
-            backend.saw(record, converged.observed);
-            Ok(())
-        }
-        Err(problem) => unless_not_ours(problem),
-    }
-}
-
 /// Tries the tenant's own credential.
 pub async fn prove(
     world: &World,
@@ -316,20 +272,6 @@ pub async fn prove(
         password: credential.password,
     };
     Ok(postgres::verify(&world.effects, &login, &canary_name(world.installation())).await)
-}
-
-/// Who hears of what is done to the database of a tenant that is being deleted.
-pub fn leaving(record: &TenantRecordSpec) -> Told<'_> {
-    Told {
-        tenant: &record.tenant.name,
-        plane: Plane::Database,
-        cause: Cause::Deletion,
-    }
-}
-
-async fn stands(world: &World, server: &Server, desired: &Desired) -> Result<bool, Problem> {
-    let found = observe(server, &world.effects, desired).await?;
-    Ok(found.database.is_some() || !found.roles.is_empty())
 }
 
 /// What is gone or somebody else's does not keep a tenant from leaving: its own access has ended before this is told.

@@ -105,12 +105,16 @@ fn sentence(record: &TenantRecordSpec, why: &str) -> String {
     )
 }
 
-/// What there is to destroy. Fails where it is not what the record names, or the law of the bucket does not allow it
-/// yet.
-pub async fn survey(world: &World, record: &TenantRecordSpec) -> Result<RecordedSizes, Halt> {
-    let stored = storage::may_be_destroyed(world, record).await?;
-    let database = database::may_be_destroyed(world, record).await?;
-    Ok(sizes(database, stored.as_ref()))
+/// Writes into a record what there is to destroy, as its certificate will tell, whoever destroys it. Fails where that is
+/// not what the record names, or the law of the bucket does not allow it yet.
+pub async fn condemn(world: &World, record: &mut TenantRecordSpec) -> Result<(), Halt> {
+    let (size, documents) = storage::may_be_destroyed(world, record).await?;
+    let mut condemned = database::may_be_destroyed(world, record).await?;
+    let bytes = condemned.iter().find_map(|it| it.bytes);
+    condemned.extend(documents);
+    record.sizes = Some(sizes(bytes, size.as_ref()));
+    record.condemned = condemned;
+    Ok(())
 }
 
 /// How much stands behind a record; what cannot be told is left out.
@@ -144,18 +148,20 @@ pub async fn is_untouched(world: &World, record: &TenantRecordSpec) -> Result<bo
     )
 }
 
-/// Destroys the database, then the documents, with the roles and users of each.
+/// Destroys the documents, then the database, with the users and roles of each: a lock on a document is met while the
+/// database still stands.
 pub async fn destroy(
     world: &World,
     record: &TenantRecordSpec,
     warrant: &Warrant<'_>,
 ) -> Result<Vec<DestructionOf>, Halt> {
-    let mut destroyed = database::raze(world, record, warrant).await?;
-    destroyed.extend(storage::raze(world, record, warrant).await?);
+    let mut destroyed = storage::raze(world, record, warrant).await?;
+    destroyed.extend(database::raze(world, record, warrant).await?);
     Ok(destroyed)
 }
 
-/// The certificate: what stood when the destruction began, and what besides was destroyed just now.
+/// The certificate: what stood when the destruction began, whether this process destroyed it or one before, and what
+/// besides was destroyed just now.
 pub fn certificate(
     record: &TenantRecordSpec,
     warrant: &Warrant<'_>,
@@ -168,9 +174,9 @@ pub fn certificate(
         Warrant::Policy(tenant) => tenant.metadata.deletion_timestamp.clone(),
     };
     let deleted_by = record.deleted_by.clone();
-    let mut objects = named(record);
+    let mut objects = record.condemned.clone();
     for one in destroyed {
-        let known = |it: &DestructionOf| it.kind == one.kind && it.name == one.name;
+        let known = |it: &DestructionOf| (&it.kind, &it.name) == (&one.kind, &one.name);
         if !objects.iter().any(known) {
             objects.push(one);
         }
@@ -189,41 +195,4 @@ pub fn certificate(
         retained_until: record.retain_until.clone(),
         objects,
     }
-}
-
-/// What the record names and was there when it was measured, whether this process destroyed it or one before.
-fn named(record: &TenantRecordSpec) -> Vec<DestructionOf> {
-    let (database, storage) = (&record.database, &record.storage);
-    let sizes = record.sizes.clone().unwrap_or_default();
-    let server = format!(
-        "DatabaseServer {} (system identifier {})",
-        database.server, database.system_identifier
-    );
-    let of = |kind: &str, name: &str, place: &str| DestructionOf {
-        kind: kind.to_owned(),
-        name: name.to_owned(),
-        place: place.to_owned(),
-        identity: None,
-        bytes: None,
-    };
-    let mut objects = Vec::new();
-    if sizes.database_bytes.is_some() {
-        objects.push(DestructionOf {
-            identity: database.oid.map(|oid| oid.to_string()),
-            bytes: sizes.database_bytes,
-            ..of("database", &database.name, &server)
-        });
-        objects.push(of("role", &database.role, &server));
-        objects.push(of("role", &database.login, &server));
-    }
-    if sizes.storage_bytes.is_some() {
-        let place = storage::place(record);
-        objects.push(DestructionOf {
-            identity: storage.bucket_identity.clone(),
-            bytes: sizes.storage_bytes,
-            ..of("bucket", &storage.bucket, &place)
-        });
-        objects.push(of("user", &storage.user, &place));
-    }
-    objects
 }

@@ -122,10 +122,10 @@ pub async fn enter(world: &World, tenant: &Tenant, admission: Admission) -> Resu
         brake.hold_back(&mut record, existing.as_ref());
         Ok::<_, Problem>((record, (refused_host, restored)))
     };
-    let (record, (refused_host, restored)) = world.records.decide(decide)?;
+    let (mut record, (refused_host, restored)) = world.records.decide(decide)?;
     let changed = existing.as_ref() != Some(&record);
     if changed {
-        settle(world, tenant, existing.as_ref(), &record).await?;
+        record = settle(world, tenant, existing.as_ref(), &record).await?;
         let before = existing.iter().flat_map(|existing| &existing.hosts);
         if before.into_iter().any(|host| !record.hosts.contains(host)) {
             for act in brake.acts.iter().filter(|act| act.impact == Impact::Move) {
@@ -237,13 +237,13 @@ fn is_empty(record: &TenantRecordSpec) -> bool {
     record.state == RecordState::Destroyed
 }
 
-/// Writes what was decided; where that fails, what the API server has counts again.
+/// Writes what was decided, and answers with what is stored; where that fails, what the API server has counts again.
 async fn settle(
     world: &World,
     tenant: &Tenant,
     known: Option<&TenantRecordSpec>,
     record: &TenantRecordSpec,
-) -> Result<(), Problem> {
+) -> Result<TenantRecordSpec, Problem> {
     let written = async {
         if known.is_none() {
             // Where a record stands its namespace does: what drifted of that is the plane's to decide about.
@@ -291,7 +291,7 @@ async fn settle(
             world.records.settle(&tenant.name, Some(&stored));
             tell(known, record, Cause::SpecChange);
             tell_void(world, tenant, known).await;
-            Ok(())
+            Ok(stored.spec)
         }
         Err(problem) => {
             let stored = read_record(world, &tenant.name).await.ok().flatten();
@@ -357,7 +357,7 @@ pub async fn amend(
     world: &World,
     before: &TenantRecordSpec,
     record: &TenantRecordSpec,
-) -> Result<(), Problem> {
+) -> Result<TenantRecordSpec, Problem> {
     let name = &record.tenant.name;
     let stored = read_record(world, name).await?;
     if stored
@@ -370,7 +370,7 @@ pub async fn amend(
     let stored = write_record(world, stored.as_ref(), record).await?;
     world.records.settle(name, Some(&stored));
     tell(Some(before), record, Cause::SpecChange);
-    Ok(())
+    Ok(stored.spec)
 }
 
 /// Whether a stored record is the one that was decided on. What people write into it takes no part: it is carried over.

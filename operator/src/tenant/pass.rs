@@ -110,11 +110,12 @@ impl<'a> Pass<'a> {
             true => amend(self.world, &self.stored, &self.record).await,
             false => Err(not_leading()),
         };
-        match written {
-            Ok(()) => self.stored.clone_from(&self.record),
-            Err(_) => self.record.clone_from(&self.stored),
+        if let Ok(stored) = &written {
+            self.stored.clone_from(stored);
         }
-        written
+        // What follows goes by what is stored: another process that goes on from here knows no fractions of a second.
+        self.record.clone_from(&self.stored);
+        written.map(drop)
     }
 
     /// Who stands at the gate of a plane of which this is asked.

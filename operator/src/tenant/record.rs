@@ -91,6 +91,7 @@ pub(super) fn as_of_the_living(record: &mut TenantRecordSpec) {
     record.retain_until = None;
     record.deleted_by = None;
     record.sizes = None;
+    record.condemned.clear();
     record.purge = None;
     record.purge_accepted = None;
     record.successor = None;
@@ -150,6 +151,7 @@ pub fn begin(
         retain_until: None,
         deleted_by: None,
         sizes: None,
+        condemned: Vec::new(),
         approval: tenant.approval.recorded.clone(),
         rotation: RecordedRotation::default(),
         legal_hold: false,

@@ -2,13 +2,14 @@
 
 mod destroy;
 mod keys;
+mod leave;
 mod secret;
 
-pub use self::destroy::{may_be_destroyed, place, raze, size};
+pub use self::destroy::{may_be_destroyed, raze, size};
 use self::keys::retiring;
 pub use self::keys::{key_in_use, last_use};
-use self::secret::{SecretAt, secret_key};
-use crate::audit::Cause;
+pub use self::leave::{is_open, shut};
+use self::secret::SecretAt;
 use crate::controller::backends::StorageBackend;
 use crate::controller::world::World;
 use crate::identity::{BackendNames, Mark};
@@ -24,11 +25,11 @@ use crate::plan::{Gate, Problem, closed_at_least};
 use crate::proof::Proof;
 use crate::tenant::acceptance::{self, identity_of, tell_accepted};
 use crate::tenant::auditors::concerned;
-use crate::tenant::database::{self, unless_not_ours};
-use crate::tenant::keeper::{Keeper, Told};
+use crate::tenant::database;
+use crate::tenant::keeper::Keeper;
 use crate::tenant::parse::Tenant;
 use crate::tenant::pass::{Brought, Pass, hash};
-use eoffice_crds::{Plane, Reason, RecordedStorage, TenantRecordSpec, tenant_namespace};
+use eoffice_crds::{Plane, Reason, RecordedStorage, TenantRecordSpec};
 use std::sync::Arc;
 
 /// How often it is looked at again: a plan is whole, so the second look finds nothing to do unless
@@ -304,45 +305,6 @@ fn not_looked_at(store: &str) -> Problem {
         Reason::BackendNotReady,
         format!("ObjectStore {store} has not been looked at yet"),
     )
-}
-
-/// The access key id in the tenant's Secret, edited or not.
-fn known_key(world: &World, record: &TenantRecordSpec) -> Option<String> {
-    let namespace = tenant_namespace(&record.tenant.name);
-    let seen = world
-        .cluster
-        .index
-        .objects(&namespace)
-        .remove(&secret_key())?;
-    seen.secret.map(|state| state.username)
-}
-
-/// Closes every access, and writes the record's state into the mark.
-pub async fn shut(world: &World, record: &TenantRecordSpec) -> Result<(), Problem> {
-    let backend = backend(world, record)?;
-    let (store, _) = backend.usable()?;
-    let seen = look(world, store, record).await?;
-    if seen.bucket.is_none() && seen.user.is_none() {
-        return Ok(());
-    }
-    let key = known_key(world, record);
-    let access = (Access::Closed, key);
-    match converge(world, record, &backend, access, None, &leaving(record)).await {
-        Ok(seen) => {
-            backend.saw(record, seen);
-            Ok(())
-        }
-        Err(problem) => unless_not_ours(problem),
-    }
-}
-
-/// Who hears of what is done to the storage of a tenant that is being deleted.
-fn leaving(record: &TenantRecordSpec) -> Told<'_> {
-    Told {
-        tenant: &record.tenant.name,
-        plane: Plane::Storage,
-        cause: Cause::Deletion,
-    }
 }
 
 /// Tries the tenant's own key.

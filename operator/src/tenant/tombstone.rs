@@ -1,12 +1,15 @@
 //! One look at the record of a tenant that has left: what is due about it, done.
 
+mod guard;
+
+pub use self::guard::is_open;
 use crate::audit;
 use crate::controller::world::World;
 use crate::effect::{Plane, Site};
 use crate::kubernetes::apply::problem;
 use crate::objectstore::destroy::Halt;
 use crate::plan::Problem;
-use crate::tenant::destroy::{Warrant, certificate, destroy, is_untouched, survey};
+use crate::tenant::destroy::{Warrant, certificate, condemn, destroy, is_untouched};
 use crate::tenant::events::Told;
 use crate::tenant::purge::{Circumstances, Next, Said, decide};
 use crate::tenant::status::{Nature, condition, nature};
@@ -53,7 +56,10 @@ pub async fn look(world: &World, name: &str) -> Result<Option<Duration>, Problem
     }
     match stored.spec.state {
         RecordState::Live => report(world, &stored, None).await.map(|()| None),
-        RecordState::Retained | RecordState::Purging => order(world, stored).await,
+        RecordState::Retained | RecordState::Purging => {
+            guard::keep_shut(world, &stored).await?;
+            order(world, stored).await
+        }
         RecordState::Succeeded => {
             sweep::access(world, &tenant_namespace(name)).await?;
             report(world, &stored, None).await.map(|()| None)
@@ -180,6 +186,7 @@ async fn stop(
     if spec.state == RecordState::Purging {
         if is_untouched(world, &spec).await? {
             spec.state = RecordState::Retained;
+            spec.condemned.clear();
         } else if said.is_none() {
             said = Some(Said::new(
                 Reason::PurgeRefused,
@@ -223,6 +230,7 @@ async fn purge(world: &World, stored: &TenantRecord) -> Result<Option<Said>, Pro
     audit::destroyed(&record.tenant.name, &certificate);
     let mut spec = record.clone();
     spec.destructions.push(certificate);
+    spec.condemned.clear();
     spec.state = RecordState::Destroyed;
     spec.purge_accepted = None;
     let Some(newest) = read_record(world, &record.tenant.name).await? else {
@@ -243,21 +251,17 @@ async fn begin(
     world: &World,
     stored: &TenantRecord,
 ) -> Result<Result<TenantRecord, Halt>, Problem> {
-    let sizes = match survey(world, &stored.spec).await {
-        Ok(sizes) => sizes,
-        Err(halt) => return Ok(Err(halt)),
-    };
+    let mut spec = stored.spec.clone();
+    if let Err(halt) = condemn(world, &mut spec).await {
+        return Ok(Err(halt));
+    }
     let _alone = world.takeovers.lock().await;
     // Over exactly the version that was judged: a withdrawal or a claim meanwhile makes this write fail.
     match judge(world, stored).await? {
         Next::Destroy => {}
         _ => return Err(changed(&stored.spec)),
     }
-    let spec = TenantRecordSpec {
-        state: RecordState::Purging,
-        sizes: Some(sizes),
-        ..stored.spec.clone()
-    };
+    spec.state = RecordState::Purging;
     let begun = write(world, stored, &spec).await?;
     let note = "the data is being destroyed, as ordered";
     tell(world, &begun, Tone::Warning, "Purging", note).await;

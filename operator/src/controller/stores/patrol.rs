@@ -94,7 +94,7 @@ async fn visit(world: &World, name: &str, place: Place) {
         world
             .memory
             .clear(&place.tenant, ConditionType::StorageReady);
-        world.push_tenant(&place.tenant);
+        world.push_seen(&place.tenant);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::prove::Proved;
 use super::{Done, Doomed, Halt, locks};
 use crate::effect::Effects;
-use crate::objectstore::client::Store;
+use crate::objectstore::client::{Refusal, Store};
 use crate::objectstore::{apply, auditors, empty, observe, plan, sites};
 use jiff::Timestamp;
 use std::collections::HashSet;
@@ -67,21 +67,32 @@ pub(super) async fn on_users(
     effects: &Effects,
     doomed: &Doomed,
 ) -> Result<Done, Halt> {
+    let Some((name, path)) = users(store, effects, doomed).await?.into_iter().next() else {
+        return Ok(Done::Gone);
+    };
+    if let Some(user) = observe::user(store, effects, &name, Some(&path)).await? {
+        for change in plan::remove_user(&name, &user) {
+            apply::apply(store, effects, &change.step).await?;
+        }
+    }
+    Ok(Done::User { name })
+}
+
+/// Name and path of each.
+pub(super) async fn users(
+    store: &Store,
+    effects: &Effects,
+    doomed: &Doomed,
+) -> Result<Vec<(String, String)>, Refusal> {
     let stem = auditors::stem(&doomed.user);
+    let mut users = Vec::new();
     for path in doomed.paths() {
         let listed = observe::users_under(store, effects, &path).await?;
-        let mut listed = listed.into_iter();
-        let found = listed
-            .find(|(name, at)| *at == path && (*name == doomed.user || name.starts_with(&stem)));
-        let Some((name, _)) = found else {
-            continue;
-        };
-        if let Some(user) = observe::user(store, effects, &name, Some(&path)).await? {
-            for change in plan::remove_user(&name, &user) {
-                apply::apply(store, effects, &change.step).await?;
-            }
-        }
-        return Ok(Done::User { name });
+        users.extend(
+            listed.into_iter().filter(|(name, at)| {
+                *at == path && (*name == doomed.user || name.starts_with(&stem))
+            }),
+        );
     }
-    Ok(Done::Gone)
+    Ok(users)
 }

@@ -1,6 +1,8 @@
 //! The end of the tenant's database: its size, and its destruction step by step.
 
-use super::{backend, leaving, shut_down};
+use super::backend;
+use super::leave::{leaving, shut_down};
+use crate::audit::Cause;
 use crate::controller::world::World;
 use crate::plan::{Gate, Problem};
 use crate::postgres;
@@ -18,16 +20,15 @@ pub async fn size(world: &World, record: &TenantRecordSpec) -> Result<Option<i64
     postgres::size(server, &world.effects, &desired).await
 }
 
-/// The same, where it bears the mark and the identity that the record names, and may be destroyed.
+/// The database and its roles, where they bear the mark and the identity that the record names, and may be destroyed.
 pub async fn may_be_destroyed(
     world: &World,
     record: &TenantRecordSpec,
-) -> Result<Option<i64>, Problem> {
+) -> Result<Vec<DestructionOf>, Problem> {
     let backend = backend(world, record)?;
     let (server, _) = backend.usable()?;
     let desired = shut_down(world, record)?;
-    postgres::next_removal(server, &world.effects, &desired).await?;
-    postgres::size(server, &world.effects, &desired).await
+    postgres::standing(server, &world.effects, &desired).await
 }
 
 /// Destroys database and roles. Before each step the warrant is looked at again.
@@ -46,7 +47,7 @@ pub async fn raze(
         };
         warrant.stands(world, record).await?;
         let done = postgres::destroy(server, &world.effects, &change.step).await?;
-        leaving(record).made(&change.differences);
+        leaving(record, Cause::Deletion).made(&change.differences);
         destroyed.extend(done);
     }
     Err(Problem::new(

@@ -1,8 +1,10 @@
 //! The end of the tenant's documents: how much there is, and its destruction step by step.
 
-use super::{backend, leaving, look};
+use super::leave::leaving;
+use super::{backend, look};
+use crate::audit::Cause;
 use crate::controller::world::World;
-use crate::objectstore::destroy::{Done, Doomed, Halt, lawful, step};
+use crate::objectstore::destroy::{Done, Doomed, Halt, lawful, step, users};
 use crate::objectstore::size::{self, Size};
 use crate::plan::{Difference, Gate, Problem};
 use crate::tenant::destroy::Warrant;
@@ -19,17 +21,29 @@ pub async fn size(world: &World, record: &TenantRecordSpec) -> Result<Option<Siz
     Ok(Some(size))
 }
 
-/// The same, where the law of the bucket allows its destruction now.
+/// The same, with the bucket and its users, where the law of the bucket allows their destruction now.
 pub async fn may_be_destroyed(
     world: &World,
     record: &TenantRecordSpec,
-) -> Result<Option<Size>, Halt> {
+) -> Result<(Option<Size>, Vec<DestructionOf>), Halt> {
     let backend = backend(world, record)?;
     let (store, _) = backend.usable()?;
     let there = look(world, store, record).await?.bucket.is_some();
     let doomed = Doomed::of(record);
     let size = lawful(store, &world.effects, &doomed, world.clock.now()).await?;
-    Ok(there.then_some(size))
+    let size = there.then_some(size);
+    let bucket = size.map(|size| DestructionOf {
+        bytes: i64::try_from(size.bytes).ok(),
+        ..of(
+            record,
+            "bucket",
+            &record.storage.bucket,
+            record.storage.bucket_identity.as_ref(),
+        )
+    });
+    let users = users(store, &world.effects, &doomed).await?;
+    let users = users.iter().map(|user| of(record, "user", user, None));
+    Ok((size, bucket.into_iter().chain(users).collect()))
 }
 
 /// Destroys what is in the bucket, the bucket and the users. Before each step the warrant is looked at again.
@@ -65,7 +79,7 @@ pub async fn raze(
                 Difference::delete(format!("user {name}"))
             }
         };
-        leaving(record).made(&[gone.destructive()]);
+        leaving(record, Cause::Deletion).made(&[gone.destructive()]);
     }
 }
 
@@ -85,7 +99,7 @@ fn of(
 }
 
 /// Where the documents are, for a certificate.
-pub fn place(record: &TenantRecordSpec) -> String {
+fn place(record: &TenantRecordSpec) -> String {
     let storage = &record.storage;
     format!(
         "ObjectStore {} (identity {})",
