@@ -7,6 +7,8 @@ mod bed;
 mod edited;
 #[path = "tombstone/forced.rs"]
 mod forced;
+#[path = "tombstone/opened.rs"]
+mod opened;
 #[path = "tombstone/purged.rs"]
 mod purged;
 #[path = "tombstone/restored.rs"]
@@ -23,7 +25,7 @@ use futures::future::BoxFuture;
 async fn what_a_tenant_left_is_kept_until_a_committee_decides() {
     let bed = Bed::start().await.unwrap();
     // Each puts the clock forward or ends the operator: one after the other.
-    let scenarios: [(&str, BoxFuture<'_, Result<()>>); 9] = [
+    let scenarios: [(&str, BoxFuture<'_, Result<()>>); 11] = [
         (
             "a tenant made again has its data with new credentials",
             restored::with_other_uids(&bed).boxed(),
@@ -55,6 +57,14 @@ async fn what_a_tenant_left_is_kept_until_a_committee_decides() {
         (
             "what a forged mark or an edited record names is not destroyed",
             edited::by_hand(&bed).boxed(),
+        ),
+        (
+            "what a second record of the same data orders is not destroyed",
+            edited::twice(&bed).boxed(),
+        ),
+        (
+            "an access that somebody opens to what is kept is ended",
+            opened::by_an_admin_of_the_backends(&bed).boxed(),
         ),
         (
             "no data goes with a record or a namespace that an admin deletes",

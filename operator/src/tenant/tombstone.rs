@@ -95,7 +95,9 @@ async fn order(world: &World, stored: TenantRecord) -> Result<Option<Duration>, 
                 ..stored.spec.clone()
             };
             // The backends first: what only the record tells of does not stand.
-            witness::write(world, &spec, Some(accepted.witness.clone())).await?;
+            if let Some(said) = witness::write(world, &spec).await? {
+                return say(world, &stored, &said).await;
+            }
             let stored = write(world, &stored, &spec).await?;
             tell(world, &stored, Tone::Warning, "PurgeAccepted", &note).await;
             let said = Said {
@@ -196,7 +198,7 @@ async fn stop(
     let voided = spec.purge_accepted.take().is_some();
     if voided {
         // The backends first: a record that is put back from a backup finds no order there.
-        witness::write(world, &spec, None).await?;
+        witness::wipe(world, &spec).await?;
     }
     let mut said = said;
     if spec.state == RecordState::Purging {
@@ -265,7 +267,10 @@ async fn begin(
     world: &World,
     stored: &TenantRecord,
 ) -> Result<Result<TenantRecord, Halt>, Problem> {
-    let mut spec = stored.spec.clone();
+    let mut spec = TenantRecordSpec {
+        state: RecordState::Purging,
+        ..stored.spec.clone()
+    };
     if let Err(halt) = condemn(world, &mut spec).await {
         return Ok(Err(halt));
     }
@@ -275,7 +280,6 @@ async fn begin(
         Next::Destroy => {}
         _ => return Err(changed(&stored.spec)),
     }
-    spec.state = RecordState::Purging;
     let begun = write(world, stored, &spec).await?;
     let note = "the data is being destroyed, as ordered";
     tell(world, &begun, Tone::Warning, "Purging", note).await;

@@ -40,8 +40,32 @@ pub(super) fn void(record: &TenantRecordSpec, circumstances: &Circumstances<'_>)
     }
 }
 
-/// Writes into the marks which order stands.
+/// Writes the order into the marks. Answers with what is said where one of them is not this tenant's any more.
 pub(super) async fn write(
+    world: &World,
+    record: &TenantRecordSpec,
+) -> Result<Option<Said>, Problem> {
+    let accepted = record.purge_accepted.as_ref();
+    mark(world, record, accepted.map(|it| it.witness.clone())).await?;
+    let refused = || {
+        let (database, storage) = (&record.database, &record.storage);
+        Said::new(
+            Reason::PurgeRefused,
+            format!(
+                "nothing is destroyed: the marks of database {} on {} and of bucket {} in store {} cannot be made to name the order, so one of them is not this tenant's any more; find out who changed it",
+                database.name, database.server, storage.bucket, storage.store
+            ),
+        )
+    };
+    Ok((!stands(world, record).await?).then(refused))
+}
+
+/// Takes whatever order they name out of the marks.
+pub(super) async fn wipe(world: &World, record: &TenantRecordSpec) -> Result<(), Problem> {
+    mark(world, record, None).await
+}
+
+async fn mark(
     world: &World,
     record: &TenantRecordSpec,
     order: Option<String>,
