@@ -3,7 +3,7 @@
 mod look;
 mod tell;
 
-use self::look::{Living, finished, is_paused, living, ready, record_of};
+use self::look::{Living, finished, is_paused, living, ready, record_of, waits_for_its_own_host};
 use self::tell::tell;
 use super::world::World;
 use crate::plan::Problem;
@@ -11,8 +11,8 @@ use crate::settings::Settings;
 use crate::tenant::parse::Tenant;
 use crate::tenant::status::{Nature, nature};
 use crate::waves::{
-    AWAITING, Breadth, Entry, Member, Report, Rules, Seen, Stage, Summary, Turns, Wave, order,
-    pace, sets_aside, stage,
+    AWAITING, Breadth, Entry, Matter, Member, Report, Rules, Seen, Stage, Summary, Turns, Wave,
+    matter, order, pace, stage,
 };
 use eoffice_crds::{EOfficeTenant, Reason, TenantRecord};
 use jiff::{SignedDuration, Timestamp};
@@ -173,8 +173,7 @@ impl Waves {
         let Some(turn) = turn.filter(|turn| turn.recorded.is_none()) else {
             return;
         };
-        let comes_by_itself = nature(problem.reason) == Nature::Progress;
-        if turn.grip == Grip::Given || comes_by_itself || sets_aside(problem.reason) {
+        if turn.grip == Grip::Given || matter(problem.reason) != Matter::Platform {
             inner.begun.remove(uid);
             inner.aside.insert(uid.to_owned());
         } else {
@@ -333,8 +332,9 @@ impl Inner {
                 (Grip::Given | Grip::Taken, None) => None,
                 (Grip::Failed(reason), None) => Some((false, reason)),
             };
+            let own_host = waits_for_its_own_host(tenant);
             turn.failing_since = told
-                .filter(|(ready, reason)| !ready && nature(*reason) == Nature::Retry)
+                .filter(|(ready, reason)| !ready && (own_host || nature(*reason) == Nature::Retry))
                 .map(|_| turn.failing_since.unwrap_or(now));
             let class = record.as_ref().map(|record| record.class.as_str());
             let seen = Seen {
@@ -342,6 +342,7 @@ impl Inner {
                 proved: record.as_ref().is_some_and(|record| record.proved),
                 paused: is_paused(world, tenant, class),
                 ready: told,
+                own_host,
                 failing_since: turn.failing_since,
             };
             let stage = stage(&seen, now, rules);
