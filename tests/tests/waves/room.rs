@@ -75,8 +75,8 @@ pub async fn is_the_next_one_s(platform: &Platform) -> Result<()> {
     next_is_made(platform, &ALL[2..], one_more).await?;
     let as_before = capacity(enough.into());
     platform.merge(servers.clone(), SERVER, as_before).await?;
-    let last = until(&api(platform, "30"), ALL[3].name, "Ready", is_ready);
-    last.await?;
+    let tenants = api(platform, "30");
+    until(&tenants, ALL[3].name, "Ready", is_ready).await?;
     counts(platform, 0, 0, false).await
 }
 
