@@ -164,6 +164,7 @@ impl Waves {
         let made = record.creation_timestamp().map(|made| made.0);
         let uid = record.spec.tenant.uid.clone();
         let mut inner = self.lock();
+        inner.aside.remove(&uid);
         let turn = inner.begun.entry(uid);
         let turn =
             turn.or_insert_with(|| Turn::new(made.unwrap_or(Timestamp::UNIX_EPOCH), Grip::Taken));
