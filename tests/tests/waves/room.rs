@@ -1,11 +1,11 @@
 //! Room that becomes free on a full server.
 
 use anyhow::{Context, Result, ensure};
-use eoffice_crds::{ConditionType, DatabaseServer, Reason};
+use eoffice_crds::{ConditionType, DatabaseServer, Reason, TenantRecord};
 use eoffice_tests::e2e::core::class;
 use eoffice_tests::e2e::security::{Platform, ask as sql, eventually, is, is_ready, until};
 use kube::ResourceExt;
-use kube::api::Api;
+use kube::api::{Api, ListParams};
 use serde_json::json;
 
 use crate::ask::{Asked, api, ask_with, delete};
@@ -44,7 +44,7 @@ pub async fn is_the_next_one_s(platform: &Platform) -> Result<()> {
     })
     .await?;
     let servers: Api<DatabaseServer> = platform.cluster();
-    let taken = databases(platform).await?;
+    let taken = recorded(platform).await?;
     let labelled = json!({"metadata": {"labels": {"pool": NARROW}}});
     platform.merge(servers.clone(), SERVER, labelled).await?;
     make_orphan(platform).await?;
@@ -100,6 +100,16 @@ async fn next_is_made(
     let after = versions().await?;
     ensure!(before == after, "the others were written: {waiting:?}");
     Ok(())
+}
+
+/// How many tenants have theirs on the server.
+async fn recorded(platform: &Platform) -> Result<i64> {
+    let records: Api<TenantRecord> = Api::all(platform.sandbox.admin());
+    let records = records.list(&ListParams::default()).await?.items;
+    let there = records
+        .iter()
+        .filter(|it| it.spec.database.server == SERVER && it.spec.state.holds_data());
+    Ok(i64::try_from(there.count())?)
 }
 
 /// How many databases the server is said to have.
