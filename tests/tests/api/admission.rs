@@ -256,9 +256,11 @@ async fn namespaces_in_use_stay(
         || used.try_delete(),
     )
     .await;
-    used.patch(&json!({"metadata": {"labels": {"eoffice.gdcc.go.th/in-use": null}}}))
-        .await
-        .unwrap();
+    let none = json!({"metadata": {"labels": {"eoffice.gdcc.go.th/in-use": null}}});
+    let sentence = "the operator takes its label eoffice.gdcc.go.th/in-use away once none is left";
+    refused("its label", sentence, || used.try_patch(&none)).await;
+    let by_operator = Handle::new(operator, &namespace("province-31", json!({}))).await;
+    by_operator.patch(&none).await.unwrap();
     allowed("one no longer in use", || used.try_delete()).await;
 }
 
