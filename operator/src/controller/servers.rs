@@ -126,7 +126,12 @@ impl Tended for DatabaseBackend {
         object: &DatabaseServer,
     ) -> Result<(Server, Option<String>), Problem> {
         let spec = &object.spec;
-        let access = Access::read(world, &spec.admin_secret_ref).await?;
+        let host = match spec.host.contains(':') {
+            true => format!("[{}]", spec.host),
+            false => spec.host.clone(),
+        };
+        let address = format!("{host}:{}", spec.port);
+        let access = Access::for_use_at(world, &spec.admin_secret_ref, &[&address]).await?;
         let ca = ca(world, spec.tls.ca_secret_ref.as_ref()).await?;
         let address = ServerAddress {
             name: object.name_any(),
