@@ -63,34 +63,44 @@ impl Pass<'_> {
                     false => Some(storage::bring(self).await),
                 }
             };
-            let (database, storage) = in_haste(database, storage, patience).await;
-            let left = [
+            // Both are left for an emergency that was asked for meanwhile: the next look knows of it.
+            let (database, storage) = tokio::select! {
+                answers = in_haste(database, storage, patience) => answers,
+                () = self.called() => (None, None),
+            };
+            let parts = [
                 (database.is_none(), ConditionType::DatabaseReady),
                 (storage.is_none(), ConditionType::StorageReady),
             ];
             self.take_in_both((database.flatten(), storage.flatten()));
-            let left = left
-                .into_iter()
-                .find_map(|(left, part)| left.then_some(part));
-            if let Some(part) = left {
-                let waiting = Problem::new(Reason::Waiting, "the other is cut off first");
-                self.parts.insert(part, Err(waiting));
+            for (_, part) in parts.iter().filter(|(left, _)| *left) {
+                let waiting = Problem::new(Reason::Waiting, "an emergency comes first");
+                self.parts.insert(*part, Err(waiting));
             }
+            let left = parts.iter().any(|(left, _)| *left);
             if self.record == before {
-                return left.is_some();
+                return left;
             }
             if self.planning {
                 continue;
             }
             if let Err(problem) = self.amend().await {
                 self.settle(ConditionType::NamespaceReady, Err(problem), "");
-                return left.is_some();
+                return left;
             }
-            if left.is_some() {
+            if left {
                 return true;
             }
         }
         false
+    }
+
+    /// Returns when an emergency is asked for that this look does not know of.
+    async fn called(&self) {
+        match self.planning || self.tenant.paused.is_some() {
+            true => std::future::pending().await,
+            false => self.world.queue.called(&self.tenant.object).await,
+        }
     }
 
     fn take_in_both(&mut self, (database, storage): Answers) {

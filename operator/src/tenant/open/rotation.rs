@@ -189,9 +189,8 @@ impl Pass<'_> {
             Ok(_) => return,
             Err(problem) => return self.settle(ConditionType::NamespaceReady, Err(problem), ""),
         }
-        match self.end_of(&under_way).await {
-            true => self.take_away(&under_way).await,
-            false => {}
+        if self.end_of(&under_way).await {
+            self.take_away(&under_way).await;
         }
     }
 
