@@ -75,7 +75,10 @@ pub struct TenantClassSpec {
 #[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RotationPolicy {
-    /// Age at which credentials are renewed at the latest; each tenant has its own time within the last quarter.
+    /// Age at which credentials are renewed at the latest; each tenant has its own time within the last quarter. Where
+    /// that time has passed already when it is first looked at (this age was lowered, or nothing was renewed by age
+    /// before), each is renewed at its own time within a quarter of this age from that look, or within a day where
+    /// that is longer.
     #[schemars(length(max = 16))]
     pub max_age: String,
     /// How long the credentials before must not have been used to be taken away.

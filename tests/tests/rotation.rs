@@ -2,19 +2,26 @@
 
 #[path = "rotation/accidents.rs"]
 mod accidents;
+#[path = "rotation/apart.rs"]
+mod apart;
 #[path = "rotation/client.rs"]
 mod client;
 #[path = "rotation/fire.rs"]
 mod fire;
+#[path = "rotation/overtaken.rs"]
+mod overtaken;
+#[path = "rotation/refused.rs"]
+mod refused;
 
 use anyhow::Result;
 use eoffice_crds::{CredentialsStatus, EOfficeTenant, annotations};
 use eoffice_tests::e2e::core::class;
 use eoffice_tests::e2e::security::{Platform, is_ready, tenant};
-use eoffice_tests::{OperatorOptions, Options};
+use eoffice_tests::{BreakerOptions, OperatorOptions, Options};
 use futures::FutureExt;
 use futures::future::try_join_all;
 use serde_json::json;
+use std::time::Duration;
 
 /// The class of tenants whose credentials are taken away soon after they were replaced.
 const CLASS: &str = "swift";
@@ -60,12 +67,54 @@ async fn accidents_in_the_midst_of_a_rotation_end_well() {
         .unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::unwrap_used)]
+async fn what_fails_holds_up_nothing_else() {
+    let platform = platform().await.unwrap();
+    platform.operator.part.start().await.unwrap();
+    // One after the other: each takes something away from all.
+    refused::by_a_policy(&platform).await.unwrap();
+    apart::store_down(&platform).await.unwrap();
+    apart::store_hangs(&platform).await.unwrap();
+    apart::server_down(&platform).await.unwrap();
+    apart::server_lost_amidst(&platform).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::unwrap_used)]
+async fn neither_a_batch_nor_a_delay_holds_up_an_emergency() {
+    let breaker = BreakerOptions {
+        limit: 0,
+        delay: Duration::from_secs(60),
+    };
+    let platform = platform_with(OperatorOptions {
+        breaker,
+        ..OperatorOptions::default()
+    });
+    let platform = platform.await.unwrap();
+    platform.operator.part.start().await.unwrap();
+    apart::held_and_delayed(&platform).await.unwrap();
+    apart::secrets_gone(&platform).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::unwrap_used)]
+async fn no_secret_says_what_does_not_work() {
+    let platform = platform().await.unwrap();
+    overtaken::by_its_server(&platform).await.unwrap();
+    overtaken::by_another(&platform).await.unwrap();
+}
+
 async fn platform() -> Result<Platform> {
+    platform_with(OperatorOptions::default()).await
+}
+
+async fn platform_with(operator: OperatorOptions) -> Result<Platform> {
     let options = Options {
         servers: vec!["pg-a".into()],
         ..Options::default()
     };
-    let platform = Platform::prepare(options, OperatorOptions::default()).await?;
+    let platform = Platform::prepare(options, operator).await?;
     class(&platform, CLASS, |spec| {
         spec["rotation"] = json!({"maxAge": "2160h", "grace": "1s", "deadline": "60s"});
     })

@@ -12,6 +12,13 @@ pub struct RecordedRotation {
     /// When the current credentials were made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_at: Option<Time>,
+    /// When they are renewed, where their own time had passed unseen: rotation by age was switched on, its age was
+    /// lowered, or nobody looked for long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postponed_to: Option<Time>,
+    /// What asks for it is to be restarted as of this time; absent once all of it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_at: Option<Time>,
     /// The last value of the annotation rotate-requested-at that was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handled: Option<String>,
@@ -56,7 +63,7 @@ pub struct RotationUnderWay {
     /// The access key before, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// When both Secrets had the new credentials, and what asks for it was restarted.
+    /// When both Secrets had the new credentials, and what asks for it was told to restart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed_out_at: Option<Time>,
     /// When the login before was taken away.

@@ -32,7 +32,7 @@ use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
-use kube::runtime::controller::{Action, Config, applier};
+use kube::runtime::controller::{Action, Config, Error, applier};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::store::{Store, store};
 use kube::runtime::watcher;
@@ -207,7 +207,6 @@ async fn lead(
 ) -> Result<(), StartError> {
     let system: Api<Namespace> = Api::all(client.clone());
     let cluster_uid = system.get("kube-system").await?.uid().unwrap_or_default();
-    let (queue, received) = queue::Queue::new();
     let (classes, classes_writer) = store::<TenantClass>();
     let (servers, servers_writer) = store::<DatabaseServer>();
     let (stores, stores_writer) = store::<ObjectStore>();
@@ -218,6 +217,7 @@ async fn lead(
     };
     let (tenants, tenants_writer) = tenants;
     let concurrency = settings.concurrency;
+    let queue = queue::Queue::new(tenants.clone(), concurrency);
     let (breaker, requests) =
         Breaker::new(&settings, tenants.clone(), queue.clone(), metrics.clone());
     let (tombstones, asked) = tombstones::Tombstones::new();
@@ -328,7 +328,9 @@ async fn lead(
         Arc::clone(&world),
     ));
 
-    let requests = queue::requests(received).take_until(stop.clone().cancelled_owned());
+    let queue = world.queue.clone();
+    let requests = queue.clone().requests();
+    let requests = Box::pin(requests.take_until(stop.clone().cancelled_owned()));
     let work = applier(
         |tenant, world| Box::pin(reconcile(tenant, world)),
         |_, _, _| Action::await_change(),
@@ -337,7 +339,17 @@ async fn lead(
         requests,
         Config::default().concurrency(concurrency),
     )
-    .for_each(|_| futures::future::ready(()));
+    .for_each(|looked| {
+        match looked {
+            Ok((tenant, _)) => queue.done(&tenant.namespace.unwrap_or_default(), &tenant.name),
+            // It was gone before its turn.
+            Err(Error::ObjectNotFound(tenant)) => {
+                queue.done(&tenant.namespace.unwrap_or_default(), &tenant.name);
+            }
+            Err(_) => {}
+        }
+        futures::future::ready(())
+    });
     tokio::select! {
         () = work => {}
         () = after(stop, GRACE) => tracing::warn!("work in hand took too long and is left; the next process finds it"),

@@ -20,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 
 const GET: Site = Site::read(Plane::Kubernetes, "get");
 const LIST: Site = Site::read(Plane::Kubernetes, "list");
-const APPLY: Site = Site::write(Plane::Kubernetes, "apply");
+pub(super) const APPLY: Site = Site::write(Plane::Kubernetes, "apply");
 const REPLACE: Site = Site::write(Plane::Kubernetes, "replace");
 const RENEW: Site = Site::write(Plane::Kubernetes, "renew");
 const STRIP: Site = Site::write(Plane::Kubernetes, "strip");
@@ -73,7 +73,7 @@ impl Cluster {
         live == child.fingerprint || self.accepted(&child.fingerprint) == Some(live)
     }
 
-    fn api(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
+    pub(super) fn api(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
         let resource = kind.api_resource();
         match kind {
             Kind::Namespace => Api::all_with(self.client.clone(), &resource),
@@ -128,7 +128,14 @@ impl Cluster {
             result => result,
         }
         .map_err(|failure| problem("replace", &object, &failure))?;
-        let live = self.took_in(key.kind, &replaced);
+        self.learn(child, &replaced);
+        Ok(())
+    }
+
+    /// Takes in what became of a child that was replaced, and what the API server makes of it.
+    pub(super) fn learn(&self, child: &Child, replaced: &DynamicObject) {
+        let Child { key, body, .. } = child;
+        let live = self.took_in(key.kind, replaced);
         if live.print != child.fingerprint {
             let accepted = Accepted {
                 print: live.print,
@@ -139,12 +146,11 @@ impl Cluster {
                 .unwrap_or_else(PoisonError::into_inner)
                 .insert(child.fingerprint, accepted);
         }
-        Ok(())
     }
 
     /// Puts the child in the place of exactly this live object, whose finalizers stay: they are
     /// controllers' own.
-    async fn replace(
+    pub(super) async fn replace(
         &self,
         object: &str,
         child: &Child,
@@ -300,7 +306,7 @@ impl Cluster {
 }
 
 /// Who writes.
-fn writer() -> PostParams {
+pub(super) fn writer() -> PostParams {
     PostParams {
         field_manager: Some(FIELD_MANAGER.into()),
         ..PostParams::default()

@@ -18,6 +18,7 @@ mod ingress;
 mod kind;
 mod namespace;
 pub mod observe;
+mod over;
 pub mod path;
 pub mod plan;
 mod quantity;

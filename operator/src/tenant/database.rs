@@ -1,4 +1,4 @@
-//! The tenant's database: Secret first, then roles and database on its server.
+//! The tenant's database: roles and database on its server, then the Secret.
 
 mod destroy;
 mod leave;
@@ -7,13 +7,12 @@ mod secret;
 pub use self::destroy::{raze, size, standing};
 pub use self::leave::{is_open, leaving, live_mark, shut};
 pub use self::secret::fresh_credential;
-use self::secret::{Held, SecretAt, secret_key};
+use self::secret::{Held, SecretAt, Successor, secret_key};
 use crate::controller::backends::DatabaseBackend;
-use crate::controller::lease::not_leading;
 use crate::controller::world::World;
 use crate::identity::{BackendNames, Mark, fingerprint};
 use crate::kubernetes::secrets::{self, DatabaseCredential};
-use crate::plan::{Difference, Gate, Problem};
+use crate::plan::{Gate, Problem};
 use crate::postgres::{
     self, Access, Desired, Observed, Server, TenantLogin, Verifier, beyond, canary_name, converge,
     desired, loss, observe, plan,
@@ -72,10 +71,15 @@ async fn work(
     let (server, _) = backend.usable()?;
     let secret = SecretAt::new(world, &pass.wanted, record, backend);
     let held = match secret.look(pass, gate).await? {
-        Held::Predecessor {
-            successor,
-            differences,
-        } => Some(succeed(pass, (server, &secret), gate, &successor, &differences).await?),
+        Held::Successor(successor) => {
+            match succeed(pass, (server, &secret), gate, &successor).await {
+                Err(problem) if problem.reason == Reason::DataMissing => {
+                    let blank = desired_of(pass, &Verifier::known(String::new()))?;
+                    return accepted(pass, server, &blank, gate, problem).await;
+                }
+                made => Some(made?),
+            }
+        }
         Held::Current(verifier) => Some(verifier),
         Held::Nothing => None,
     };
@@ -128,39 +132,60 @@ async fn work(
     }
 }
 
-/// Makes the login that is to replace the one in the Secret, and only then puts it there: at no moment is there a
-/// Secret that does not work.
+/// Makes the credential that is to come into the Secret, and only then puts it there: at no moment is there a Secret that
+/// does not work.
 async fn succeed(
     pass: &Pass<'_>,
     (server, secret): (&Server, &SecretAt<'_>),
     gate: &Keeper<'_>,
-    successor: &DatabaseCredential,
-    differences: &[Difference],
+    successor: &Successor,
 ) -> Result<Verifier, Problem> {
-    let verifier = Verifier::known(successor.verifier.0.clone());
+    if let Some(predecessor) = &successor.predecessor {
+        let before = before(pass, predecessor)?;
+        brought(pass, server, &before, gate).await?;
+    }
+    let verifier = Verifier::known(successor.credential.verifier.0.clone());
     let desired = desired_of(pass, &verifier)?;
-    let effects = &pass.world.effects;
-    let seen = match converge(server, effects, &desired, gate).await {
-        Ok(converged) => converged.observed,
-        // What only a superuser can put right holds up no successor: it is told of afterwards.
-        Err(problem) if problem.reason == Reason::Drifted => {
-            observe(server, effects, &desired).await?
-        }
-        Err(problem) => return Err(problem),
-    };
+    let seen = brought(pass, server, &desired, gate).await?;
     let login = seen.roles.get(&pass.record.database.login);
     let works = login.is_some_and(|login| {
         (login.login || !pass.wanted.open)
             && login.fingerprint.as_ref() == Some(&desired.verifier_fingerprint)
     });
-    if (works || gate.is_planning()) && gate.allows(differences) {
-        if !pass.world.leadership.held() {
-            return Err(not_leading());
-        }
-        secret.write(successor).await?;
-        gate.made(differences);
+    // Without a predecessor the gate was asked before the server was changed.
+    let allowed = || successor.predecessor.is_none() || gate.allows(&successor.differences);
+    if (works || gate.is_planning()) && allowed() {
+        let read = successor.read.as_ref();
+        secret.write(&successor.credential, read).await?;
+        gate.made(&successor.differences);
     }
     Ok(verifier)
+}
+
+/// What only a superuser can put right holds up no successor: it is told of afterwards.
+async fn brought(
+    pass: &Pass<'_>,
+    server: &Server,
+    desired: &Desired,
+    gate: &Keeper<'_>,
+) -> Result<Observed, Problem> {
+    let effects = &pass.world.effects;
+    match converge(server, effects, desired, gate).await {
+        Ok(converged) => Ok(converged.observed),
+        Err(problem) if problem.reason == Reason::Drifted => {
+            observe(server, effects, desired).await
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// What is asked until there is a successor: its login is shut, and no session outlives what its password was before.
+fn before(pass: &Pass<'_>, predecessor: &Verifier) -> Result<Desired, Problem> {
+    let mut record = pass.record.clone();
+    if let Some(under_way) = record.rotation.under_way.take() {
+        record.database.login = under_way.login;
+    }
+    desired_for(pass, &record, predecessor)
 }
 
 /// What a person accepted about data that is missing: it goes into the record before anything is done.
@@ -194,16 +219,24 @@ async fn accepted(
 }
 
 fn desired_of(pass: &Pass<'_>, verifier: &Verifier) -> Result<Desired, Problem> {
+    desired_for(pass, &pass.record, verifier)
+}
+
+fn desired_for(
+    pass: &Pass<'_>,
+    record: &TenantRecordSpec,
+    verifier: &Verifier,
+) -> Result<Desired, Problem> {
     let access = if pass.wanted.open {
         Access::Open
     } else {
         Access::Closed
     };
-    let bucket = storage::mark(pass.world, &pass.record);
+    let bucket = storage::mark(pass.world, record);
     let desired = desired(
-        &pass.record,
+        record,
         pass.tenant.connection_limit,
-        &pass.record.database.login,
+        &record.database.login,
         verifier,
         bucket.as_ref(),
         access,

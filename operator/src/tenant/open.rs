@@ -1,5 +1,6 @@
 //! A tenant that lives: its planes brought to what the record and the class say, open or closed.
 
+mod backends;
 mod proof;
 mod rotation;
 
@@ -7,6 +8,7 @@ use crate::controller::world::World;
 use crate::kubernetes::Kind;
 use crate::kubernetes::desired;
 use crate::plan::Problem;
+use crate::tenant::drift;
 use crate::tenant::kubernetes::{GUARDS, bring, certificate_states, certificates, wanted};
 use crate::tenant::ledger::Entry;
 use crate::tenant::parse::Tenant;
@@ -14,17 +16,12 @@ use crate::tenant::pass::Pass;
 use crate::tenant::reconcile::Outcome;
 use crate::tenant::rotation::shown;
 use crate::tenant::status::{Findings, VITAL, certificate};
-use crate::tenant::{database, drift, storage};
 use eoffice_crds::{
     AppliedClass, ConditionType, DATABASE_SECRET, EOfficeTenantStatus, Impact, Lifecycle, LocalRef,
     ObjectRef, Phase, Plane, RECORD_NAME, Reason, STORAGE_SECRET, TenantDatabaseStatus,
     TenantRecordSpec, TenantStorageStatus, annotations,
 };
 use kube::ResourceExt;
-
-/// How often both backends are brought to order: once, again where the first made an object that its
-/// twin has to name, and again where a person's acceptance was taken.
-const ROUNDS: usize = 3;
 
 /// Brings a tenant to what is asked, and says how it stands.
 pub async fn keep(world: &World, tenant: &Tenant, entry: Entry) -> Outcome {
@@ -75,9 +72,13 @@ impl Pass<'_> {
     async fn open(&mut self) {
         self.guards().await;
         self.begin_rotation().await;
-        self.backends().await;
-        self.dismiss_auditors().await;
+        let left = self.backends_in_haste().await;
         self.hand_over().await;
+        if left {
+            self.backends().await;
+            self.hand_over().await;
+        }
+        self.dismiss_auditors().await;
         self.certificates().await;
         self.front().await;
         if self.planning {
@@ -171,73 +172,6 @@ impl Pass<'_> {
         self.take_in(Plane::Ingress, ConditionType::IngressReady, brought, fine);
     }
 
-    /// Both backends side by side, until nothing new is to be written into the record.
-    async fn backends(&mut self) {
-        for _ in 0..ROUNDS {
-            let before = self.record.clone();
-            let skip_database = self.waits(ConditionType::DatabaseReady);
-            let skip_storage = self.waits(ConditionType::StorageReady);
-            let (database, storage) = tokio::join!(
-                async {
-                    match skip_database {
-                        true => None,
-                        false => Some(database::bring(self).await),
-                    }
-                },
-                async {
-                    match skip_storage {
-                        true => None,
-                        false => Some(storage::bring(self).await),
-                    }
-                },
-            );
-            let found = database.and_then(|brought| {
-                self.take_in(
-                    Plane::Database,
-                    ConditionType::DatabaseReady,
-                    brought,
-                    "database, roles and their Secret stand",
-                )
-            });
-            if let Some(found) = found {
-                self.record.database = found.recorded;
-                self.unsettle_if(found.accepted, &[Plane::Database]);
-            }
-            let found = storage.and_then(|brought| {
-                self.take_in(
-                    Plane::Storage,
-                    ConditionType::StorageReady,
-                    brought,
-                    "bucket, user, policy, key and their Secret stand",
-                )
-            });
-            if let Some(found) = found {
-                self.record.storage = found.recorded;
-                self.unsettle_if(found.accepted, &[Plane::Storage, Plane::Database]);
-            }
-            if self.record == before {
-                return;
-            }
-            if self.planning {
-                continue;
-            }
-            if let Err(problem) = self.amend().await {
-                self.settle(ConditionType::NamespaceReady, Err(problem), "");
-                return;
-            }
-        }
-    }
-
-    /// What follows from an acceptance was asked for: it is no drift, and waits for nobody. A new bucket is
-    /// named in the database's marks, too. The reverse is told as drift: a bucket without marks is taken up
-    /// only while its own loss is being accepted.
-    fn unsettle_if(&mut self, accepted: bool, planes: &[Plane]) {
-        for plane in planes.iter().filter(|_| accepted) {
-            self.settled.remove(plane);
-            self.record.settled.remove(plane);
-        }
-    }
-
     /// Writes into the record what this look found out: that it was proved, and what each plane is brought to.
     async fn record_findings(&mut self, before: &TenantRecordSpec) {
         // The first proof is waited for, so that a new tenant's record is written once.
@@ -276,7 +210,8 @@ impl Pass<'_> {
                 .clone()
                 .or_else(|| approval.outdated.clone())
                 .or(refused_host)
-                .or(class_problem),
+                .or(class_problem)
+                .or_else(|| self.unrestarted.clone()),
             synced: left.map_or_else(|| Ok("nothing differs from what was asked".to_owned()), Err),
             paused: self.tenant.paused.clone(),
             held,

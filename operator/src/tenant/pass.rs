@@ -16,7 +16,8 @@ use crate::tenant::parse::Tenant;
 use crate::tenant::status::{Nature, Part, nature};
 use data_encoding::HEXLOWER;
 use eoffice_crds::{
-    ConditionType, Drift, DriftPolicy, Impact, Plane, Reason, Settled, TenantRecordSpec,
+    ConditionType, Drift, DriftPolicy, Impact, Plane, Reason, RotationCause, Settled,
+    TenantRecordSpec,
 };
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -48,6 +49,8 @@ pub struct Pass<'a> {
     pub notes: Vec<Note>,
     /// Planes that are whole, and what they were brought to.
     pub settled: Settled,
+    /// What should have been restarted and was not.
+    pub unrestarted: Option<Problem>,
     /// When to look again.
     pub next: Option<Duration>,
     /// Who else may read the data now.
@@ -96,6 +99,7 @@ impl<'a> Pass<'a> {
             parts: BTreeMap::new(),
             notes: Vec::new(),
             settled: entry.record.settled.clone(),
+            unrestarted: None,
             next: entry.wait,
             auditors: Vec::new(),
             acts: Mutex::new(entry.acts.iter().map(|act| (act.clone(), None)).collect()),
@@ -128,11 +132,13 @@ impl<'a> Pass<'a> {
         let class = self.tenant.class.spec.drift_policy.as_ref();
         let own = self.tenant.object.spec.drift_policy.as_ref();
         let says = |policies: Option<&eoffice_crds::DriftPolicies>| policies?.of(plane);
+        let delayed = || self.delayed(plane, asked).map(|(problem, _)| problem);
         let obstacles = Obstacles {
             paused: self.tenant.paused.clone(),
-            held: self
-                .hold_of(plane)
-                .or_else(|| self.delayed(plane, asked).map(|(problem, _)| problem)),
+            held: match self.hurries(plane) {
+                true => None,
+                false => self.hold_of(plane).or_else(delayed),
+            },
             policy: says(own).or_else(|| says(class)),
         };
         let reports = obstacles.policy == Some(DriftPolicy::Report);
@@ -148,6 +154,13 @@ impl<'a> Pass<'a> {
     fn is_rotated(&self, plane: Plane) -> bool {
         matches!(plane, Plane::Database | Plane::Storage)
             && self.record.rotation.under_way.is_some()
+    }
+
+    /// Whether the credentials of a plane are renewed in an emergency. That was decided by a person about this tenant: it
+    /// waits for no batch, and for no delay, and what else is asked of the plane goes with it.
+    pub fn hurries(&self, plane: Plane) -> bool {
+        let under_way = self.record.rotation.under_way.as_ref();
+        self.is_rotated(plane) && under_way.is_some_and(|it| it.cause == RotationCause::Emergency)
     }
 
     /// Asks the breaker about an act. What must wait is noted for the plane.
@@ -170,7 +183,8 @@ impl<'a> Pass<'a> {
         plane: Plane,
         gate: &Keeper<'_>,
     ) -> Result<(), Problem> {
-        if gate.is_shut() || !self.record.settled.contains_key(&plane) {
+        let new = !self.record.settled.contains_key(&plane);
+        if gate.is_shut() || new || self.hurries(plane) {
             return Ok(());
         }
         let act = Act {

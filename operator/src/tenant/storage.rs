@@ -222,7 +222,7 @@ async fn converge(
             if key.is_none() || key.as_ref() != retiring(record) {
                 pass.ask_about_credential(Plane::Storage, keeper).await?;
             }
-            let replaced = secret.replaced().await?;
+            let (replaced, read) = secret.replaced().await?;
             let both = [change.differences.clone(), replaced.clone()].concat();
             if !gate.allows(&both) {
                 continue;
@@ -230,7 +230,7 @@ async fn converge(
             if let Outcome::Key(made) = apply(store, &world.effects, &change.step).await? {
                 gate.made(&change.differences);
                 key = Some(made.access_key_id.clone());
-                secret.write(made).await?;
+                secret.write(made, read.as_ref()).await?;
                 gate.made(&replaced);
             }
             idle = false;

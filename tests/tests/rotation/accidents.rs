@@ -32,7 +32,7 @@ async fn amidst(platform: &Platform, name: &str, word: &str) -> Result<[Credenti
 }
 
 /// Those before open nothing, and those in the Secrets everything.
-async fn ends_well(platform: &Platform, name: &str, old: &[Credentials]) -> Result<()> {
+pub async fn ends_well(platform: &Platform, name: &str, old: &[Credentials]) -> Result<()> {
     eventually("the Secrets work", || proof::prove(&platform.sandbox, name)).await?;
     eventually("what was before is refused", || async {
         for old in old {
@@ -167,10 +167,26 @@ pub async fn grown_old(platform: &Platform, resident: &Resident) -> Result<()> {
     let other = Credentials::read(&admin, OLD[1 - first]).await?;
     ensure!(other.is(&before[1 - first]), "the other was renewed, too");
 
+    // Long after the second was due, which nobody saw: it is renewed at another time of its own, as it is told.
     resident.stop().await?;
     resident.time.advance(AGE.mul_f64(0.26))?;
     resident.start().await?;
-    renewed(platform, OLD[1 - first], &before[1 - first]).await
+    let (name, now) = (OLD[1 - first], resident.time.now());
+    let postponed = |it: &EOfficeTenant| credentials(it).due_at.is_some_and(|due| due.0 > now);
+    let told = credentials(
+        &platform
+            .until(name, "given another time", postponed)
+            .await?,
+    );
+    let left = told.due_at.context("it is not told")?.0.duration_since(now);
+    let left = Duration::try_from(left)?;
+    ensure!(left <= AGE / 4, "due in {left:?}");
+    let other = Credentials::read(&admin, name).await?;
+    ensure!(other.is(&before[1 - first]), "it was renewed at once");
+    resident.stop().await?;
+    resident.time.advance(left + Duration::from_secs(60))?;
+    resident.start().await?;
+    renewed(platform, name, &before[1 - first]).await
 }
 
 async fn renewed(platform: &Platform, name: &str, before: &Credentials) -> Result<()> {

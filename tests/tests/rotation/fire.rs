@@ -121,7 +121,7 @@ async fn restarted(platform: &Platform, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn workload(tenant: &str, name: &str, label: &str) -> Value {
+pub fn workload(tenant: &str, name: &str, label: &str) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": name, "namespace": tenant_namespace(tenant),

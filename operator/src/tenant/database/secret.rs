@@ -1,6 +1,7 @@
 //! The tenant's database Secret.
 
 use crate::controller::backends::DatabaseBackend;
+use crate::controller::lease::not_leading;
 use crate::controller::world::World;
 use crate::kubernetes::desired::{Child, Wanted, asked};
 use crate::kubernetes::secrets::{self, DatabaseCredential, DatabaseLocation};
@@ -16,15 +17,22 @@ use serde_json::Value;
 pub(super) enum Held {
     /// The verifier of the login that should be in it.
     Current(Verifier),
-    /// It has the login that is being replaced, and is written only when the successor works.
-    Predecessor {
-        /// What is to be made on the server, and then put into it.
-        successor: DatabaseCredential,
-        /// What that changes in it.
-        differences: Vec<Difference>,
-    },
+    /// Another credential is to be made on the server, and then put into it.
+    Successor(Box<Successor>),
     /// Nothing, and it may not be written.
     Nothing,
+}
+
+/// A credential that is put into the Secret once it works.
+pub(super) struct Successor {
+    /// It.
+    pub(super) credential: DatabaseCredential,
+    /// What that changes in the Secret.
+    pub(super) differences: Vec<Difference>,
+    /// The Secret as it was read.
+    pub(super) read: Option<Value>,
+    /// The credential in it, where that is the one that is being replaced: it works until its successor does.
+    pub(super) predecessor: Option<Verifier>,
 }
 
 /// The tenant's database Secret.
@@ -66,9 +74,8 @@ impl<'a> SecretAt<'a> {
         asked(&[Child::new(Kind::Secret, blank)])
     }
 
-    /// What it says of the login. Where it is missing, was edited or says anything else than it should, it is
-    /// written first: the server follows. Not so where the login that it names is being replaced: that one works
-    /// until its successor does.
+    /// What it says of the login. Where it is missing, was edited or names another login, a new credential is made; where
+    /// it names the login that is being replaced, that one works until its successor does.
     pub(super) async fn look(&self, pass: &Pass<'_>, gate: &Keeper<'_>) -> Result<Held, Problem> {
         let namespace = &self.wanted.namespace;
         let key = secret_key();
@@ -93,40 +100,50 @@ impl<'a> SecretAt<'a> {
         if let (Some(found), Some(retiring)) = (&found, retiring)
             && found.username == retiring.login
         {
-            let successor = fresh_credential(self.login);
-            let shown = self.render(&DatabaseCredential::to_be_made(self.login));
-            return Ok(Held::Predecessor {
-                successor,
-                differences: secrets::differences(&shown, live.as_ref()),
-            });
+            let predecessor = Verifier::known(found.verifier.0.clone());
+            let successor = self.successor(live, Some(predecessor));
+            return Ok(Held::Successor(Box::new(successor)));
         }
         let kept = found.filter(|kept| kept.username == self.login);
-        if kept.is_none() {
+        let Some(kept) = kept else {
             pass.ask_about_credential(Plane::Database, gate).await?;
-        }
-        let credential = kept.clone().unwrap_or_else(|| fresh_credential(self.login));
-        let shown = match kept {
-            Some(_) => self.render(&credential),
-            None => self.render(&DatabaseCredential::to_be_made(self.login)),
+            let successor = self.successor(live, None);
+            return Ok(match gate.allows(&successor.differences) {
+                true => Held::Successor(Box::new(successor)),
+                false => Held::Nothing,
+            });
         };
-        let differences = secrets::differences(&shown, live.as_ref());
-        let verifier = |credential: DatabaseCredential| Verifier::known(credential.verifier.0);
-        if differences.is_empty() {
-            return Ok(Held::Current(verifier(credential)));
+        let verifier = Verifier::known(kept.verifier.0.clone());
+        let differences = secrets::differences(&self.render(&kept), live.as_ref());
+        if !differences.is_empty() && gate.allows(&differences) {
+            self.write(&kept, live.as_ref()).await?;
+            gate.made(&differences);
         }
-        if !gate.allows(&differences) {
-            return Ok(kept.map(verifier).map_or(Held::Nothing, Held::Current));
-        }
-        self.write(&credential).await?;
-        gate.made(&differences);
-        Ok(Held::Current(verifier(credential)))
+        Ok(Held::Current(verifier))
     }
 
-    /// Writes it whole.
-    pub(super) async fn write(&self, credential: &DatabaseCredential) -> Result<(), Problem> {
+    fn successor(&self, read: Option<Value>, predecessor: Option<Verifier>) -> Successor {
+        let shown = self.render(&DatabaseCredential::to_be_made(self.login));
+        Successor {
+            credential: fresh_credential(self.login),
+            differences: secrets::differences(&shown, read.as_ref()),
+            read,
+            predecessor,
+        }
+    }
+
+    /// Writes it whole, over what was read.
+    pub(super) async fn write(
+        &self,
+        credential: &DatabaseCredential,
+        read: Option<&Value>,
+    ) -> Result<(), Problem> {
         let child = Child::new(Kind::Secret, self.render(credential));
+        if !self.world.leadership.held() {
+            return Err(not_leading());
+        }
         let namespace = &self.wanted.namespace;
-        self.world.cluster.apply(namespace, &child).await
+        self.world.cluster.apply_over(namespace, &child, read).await
     }
 }
 

@@ -13,6 +13,7 @@ impl Pass<'_> {
     pub async fn ask_about_move(&self, plane: Plane, asked: &str) -> Result<(), Problem> {
         let same = |(_, inherited): (&str, &str)| vital(inherited) == vital(&self.inherited(plane));
         if self.planning
+            || self.hurries(plane)
             || !self.is_inherited(plane, asked)
             || self.settled_as(plane).is_none_or(same)
         {

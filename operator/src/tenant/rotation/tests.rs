@@ -30,6 +30,13 @@ fn record(rotation: Value) -> TenantRecordSpec {
     .unwrap()
 }
 
+fn has(login: &str, key: &str) -> InSecrets {
+    InSecrets {
+        login: Some(login.to_owned()),
+        key: Some(key.to_owned()),
+    }
+}
+
 fn times() -> Times {
     Times::of(&RotationPolicy::default())
 }
@@ -38,7 +45,10 @@ fn times() -> Times {
 fn it_begins_when_asked_when_old_and_in_an_emergency_at_any_time() {
     use RotationCause::{Age, Asked, Emergency};
     let young = at("2026-02-01T00:00:00Z");
-    let old = at("2026-06-01T00:00:00Z");
+    let mut first = record(json!({"issuedAt": "2026-01-01T00:00:00Z"}));
+    first.rotation.postponed_to = None;
+    let due = due_at(&first, &times()).unwrap();
+    let old = due.checked_add(MISSED / 2).unwrap();
     let asked = |value: &str| json!({annotations::ROTATE_REQUESTED_AT: value});
     let now = |value: &str| json!({annotations::ROTATE_NOW_REQUESTED_AT: value});
     let issued = json!({"issuedAt": "2026-01-01T00:00:00Z"});
@@ -92,7 +102,7 @@ fn logins_alternate_and_what_was_asked_is_answered_once() {
         &asking,
         &record(json!({})),
         RotationCause::Asked,
-        Some("K1".into()),
+        has("l_a", "K1"),
         &times(),
         now,
     );
@@ -107,7 +117,14 @@ fn logins_alternate_and_what_was_asked_is_answered_once() {
     let mut over = first.clone();
     over.rotation.under_way = None;
     assert_eq!(begins(&asking, &over, &times(), now), None);
-    let second = begun(&asking, &over, RotationCause::Age, None, &times(), now);
+    let second = begun(
+        &asking,
+        &over,
+        RotationCause::Age,
+        InSecrets::default(),
+        &times(),
+        now,
+    );
     assert_eq!(second.database.login, "l_a");
 }
 
@@ -135,6 +152,159 @@ fn a_fleet_that_was_made_in_a_day_is_renewed_over_weeks_and_never_late() {
         .max()
         .unwrap();
     assert!(busiest < 60, "{busiest} of 400 on one day");
+}
+
+/// Of the whole country, Aug 2025.
+const AGENCIES: usize = 6_356;
+
+#[test]
+fn a_fleet_that_is_found_old_is_renewed_over_a_quarter_of_the_age() {
+    let now = at("2026-09-01T00:00:00Z");
+    let issued = "2026-01-01T00:00:00Z";
+    let of = |max_age: &str| Times {
+        max_age: duration(max_age).unwrap(),
+        ..times()
+    };
+    // Age, and hours over which they are spread.
+    let rows = [("2160h", 540), ("720h", 180), ("24h", 24), ("1h", 24)];
+    let never = json!({"issuedAt": null});
+    let before = json!({"issuedAt": issued});
+    for (max_age, hours) in rows {
+        let times = of(max_age);
+        for rotation in [&never, &before] {
+            let mut record = record(rotation.clone());
+            let mut of_hour = vec![0; hours];
+            let calm = tenant(json!({}));
+            for number in 0..AGENCIES {
+                record.rotation.postponed_to = None;
+                record.tenant.name = format!("tao-place-{number}-{:04}", 1000 + number % 900);
+                assert_eq!(
+                    begins(&calm, &record, &times, now),
+                    None,
+                    "at its first look"
+                );
+                let own = postponed_to(&record, &times, now).unwrap();
+                record.rotation.postponed_to = Some(Time(own));
+                // Whoever looks again, after a restart or in between, finds the same.
+                let later = now.checked_add((own.duration_since(now)) / 2).unwrap();
+                assert_eq!(postponed_to(&record, &times, later), None);
+                assert_eq!(due_at(&record, &times), Some(own));
+                assert_eq!(
+                    begins(&calm, &record, &times, own),
+                    Some(RotationCause::Age)
+                );
+                let hour = own.duration_since(now).as_hours();
+                of_hour[usize::try_from(hour).unwrap().min(hours - 1)] += 1;
+            }
+            let mean = AGENCIES / hours;
+            let busiest = of_hour.iter().max().unwrap();
+            assert!(
+                *busiest < 2 * mean + 20,
+                "{max_age}: {busiest} in an hour, {mean} on average"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_time_that_was_missed_counts_until_they_are_renewed_and_is_given_again() {
+    let now = at("2026-09-01T00:00:00Z");
+    let mut old = record(json!({"issuedAt": "2026-01-01T00:00:00Z"}));
+    let own = postponed_to(&old, &times(), now).unwrap();
+    old.rotation.postponed_to = Some(Time(own));
+    let missed_again = own.checked_add(2 * MISSED).unwrap();
+    assert!(postponed_to(&old, &times(), missed_again).unwrap() > own);
+    // Asked for meanwhile: from then on their age counts.
+    let asked = begun(
+        &tenant(json!({})),
+        &old,
+        RotationCause::Asked,
+        has("l_a", "K1"),
+        &times(),
+        now,
+    );
+    assert_eq!(postponed_to(&asked, &times(), missed_again), None);
+    let mut renewed = asked.clone();
+    handed_out(&mut renewed.rotation, now);
+    assert_eq!(renewed.rotation.postponed_to, None);
+    assert!(due_at(&renewed, &times()).unwrap() > own.checked_add(30 * DAY).unwrap());
+    // What has no proof yet is not renewed.
+    old.verified_at = None;
+    assert_eq!(postponed_to(&old, &times(), missed_again), None);
+}
+
+#[test]
+fn an_emergency_in_the_midst_of_a_rotation_renews_login_and_key_each_as_far_as_it_was() {
+    let now = at("2026-02-01T00:00:00Z");
+    let urgent = tenant(json!({annotations::ROTATE_NOW_REQUESTED_AT: "x"}));
+    let calm = begun(
+        &tenant(json!({})),
+        &record(json!({})),
+        RotationCause::Asked,
+        has("l_a", "K1"),
+        &times(),
+        now,
+    );
+    // What is in the Secrets: which login and key are taken away, and which login is to come.
+    let rows = [
+        (
+            "neither had come",
+            has("l_a", "K1"),
+            ("l_a", Some("K1"), "l_b"),
+        ),
+        (
+            "the login had",
+            has("l_b", "K1"),
+            ("l_b", Some("K1"), "l_a"),
+        ),
+        ("the key had", has("l_a", "K2"), ("l_a", Some("K2"), "l_b")),
+        ("both had", has("l_b", "K2"), ("l_b", Some("K2"), "l_a")),
+        ("they are gone", InSecrets::default(), ("l_b", None, "l_a")),
+    ];
+    for (case, has, (login, key, new)) in rows {
+        let begun = begun(&urgent, &calm, RotationCause::Emergency, has, &times(), now);
+        let way = begun.rotation.under_way.as_ref().unwrap();
+        let found = (way.login.as_str(), way.key.as_deref());
+        assert_eq!(found, (login, key), "{case}");
+        assert_eq!(begun.database.login, new, "{case}");
+        assert_eq!(begins(&urgent, &begun, &times(), now), None, "{case}");
+    }
+}
+
+#[test]
+fn what_ends_before_the_rest_is_login_and_key_each_by_itself() {
+    let rotation = |cause: &str, deadline: &str| -> RecordedRotation {
+        serde_json::from_value(json!({"underWay": {
+            "cause": cause, "since": "2026-01-01T00:00:00Z", "deadline": deadline, "login": "l_a", "key": "K1",
+        }}))
+        .unwrap()
+    };
+    let now = at("2026-01-02T00:00:00Z");
+    let (past, ahead) = ("2026-01-01T12:00:00Z", "2026-01-08T00:00:00Z");
+    let rows = [
+        ("Asked", ahead, [true, true], [false, false]),
+        ("Asked", past, [true, false], [true, false]),
+        ("Age", past, [false, true], [false, true]),
+        ("Emergency", ahead, [true, false], [true, false]),
+        ("Emergency", ahead, [false, true], [false, true]),
+        ("Emergency", ahead, [true, true], [true, true]),
+        ("Emergency", past, [false, false], [false, false]),
+    ];
+    for (cause, deadline, [login, key], expected) in rows {
+        let before = rotation(cause, deadline);
+        let mut cut = cut_off(&before, HandedIn { login, key }, now);
+        let way = cut.under_way.as_ref().unwrap();
+        let ended = [&way.login_retired_at, &way.key_retired_at].map(Option::is_some);
+        assert_eq!(ended, expected, "{cause} until {deadline}");
+        let restarts = ended.contains(&true).then_some(Time(now));
+        assert_eq!(cut.restart_at, restarts, "{cause} until {deadline}");
+        assert_eq!(cut_off(&cut, HandedIn { login, key }, now), cut, "twice");
+        // Restarted with the end of those before, or once both have come.
+        cut.restart_at = None;
+        handed_out(&mut cut, now);
+        let all = ended == [true, true];
+        assert_eq!(cut.restart_at.is_none(), all, "{cause} until {deadline}");
+    }
 }
 
 #[test]

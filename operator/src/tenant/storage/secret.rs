@@ -1,6 +1,7 @@
 //! The tenant's storage Secret.
 
 use crate::controller::backends::StorageBackend;
+use crate::controller::lease::not_leading;
 use crate::controller::world::World;
 use crate::kubernetes::desired::{Child, Wanted, asked};
 use crate::kubernetes::secrets::{self, StorageKey, StorageLocation};
@@ -79,34 +80,36 @@ impl<'a> SecretAt<'a> {
         let body = secrets::storage(self.wanted, &self.location, &kept);
         let differences = secrets::differences(&body, live.as_ref());
         if !differences.is_empty() && gate.allows(&differences) {
-            self.put(&kept).await?;
+            self.put(&kept, live.as_ref()).await?;
             gate.made(&differences);
         }
         Ok(Some(kept.access_key_id))
     }
 
-    /// What differs in a Secret whose key has to be replaced.
-    pub(super) async fn replaced(&self) -> Result<Vec<Difference>, Problem> {
+    /// What differs in a Secret whose key has to be replaced, and the Secret as it was read.
+    pub(super) async fn replaced(&self) -> Result<(Vec<Difference>, Option<Value>), Problem> {
         let live = self.live().await?;
         let body = secrets::storage(self.wanted, &self.location, &StorageKey::blank());
-        Ok(secrets::differences(&body, live.as_ref()))
+        Ok((secrets::differences(&body, live.as_ref()), live))
     }
 
-    pub(super) async fn write(&self, key: Key) -> Result<(), Problem> {
-        self.put(&StorageKey {
+    /// Puts a new key into it, over what was read.
+    pub(super) async fn write(&self, key: Key, read: Option<&Value>) -> Result<(), Problem> {
+        let key = StorageKey {
             access_key_id: key.access_key_id,
             secret_access_key: key.secret_access_key,
-        })
-        .await
+        };
+        self.put(&key, read).await
     }
 
-    async fn put(&self, key: &StorageKey) -> Result<(), Problem> {
+    async fn put(&self, key: &StorageKey, read: Option<&Value>) -> Result<(), Problem> {
         let body = secrets::storage(self.wanted, &self.location, key);
         let child = Child::new(Kind::Secret, body);
-        self.world
-            .cluster
-            .apply(&self.wanted.namespace, &child)
-            .await
+        if !self.world.leadership.held() {
+            return Err(not_leading());
+        }
+        let namespace = &self.wanted.namespace;
+        self.world.cluster.apply_over(namespace, &child, read).await
     }
 }
 
