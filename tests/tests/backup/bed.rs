@@ -82,6 +82,14 @@ impl Bed {
         self.platform.apply(&[asked]).await
     }
 
+    /// Asks, as an approver, for a tenant that takes over what another left.
+    pub async fn ask_for_heir(&self, name: &str, of: &str) -> Result<()> {
+        let mut heir = tenant(name);
+        heir["spec"]["className"] = json!(CLASS);
+        heir["spec"]["restoreFrom"] = json!(tenant_namespace(of));
+        eoffice_tests::apply::apply(&self.chair, &[heir]).await
+    }
+
     /// Makes a tenant that has a table and a document.
     pub async fn settle(&self, name: &str) -> Result<()> {
         self.ask(name).await?;

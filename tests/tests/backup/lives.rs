@@ -19,14 +19,17 @@ const RENEWED_TWICE: &str = "town-twice-3021";
 const SUSPENDED: &str = "town-suspended-3021";
 const REOPENED: &str = "town-reopened-3021";
 const NEW: &str = "town-new-3021";
+const MERGED: &str = "tao-merged-3021";
+const HEIR: &str = "town-heir-3021";
 
 /// Those that work in the backup.
 const WORKING: [&str; 5] = [UNTOUCHED, LEFT, RENEWED, RENEWED_TWICE, SUSPENDED];
 
 pub async fn go_on(bed: &Bed) -> Result<()> {
-    let known = WORKING.iter().chain([&REOPENED]);
+    let known = WORKING.iter().chain([&REOPENED, &MERGED]);
     try_join_all(known.map(|name| bed.settle(name).boxed())).await?;
     lifecycle(bed, REOPENED, "Suspended", Phase::Suspended).await?;
+    bed.delete(MERGED).await?;
     let backup = bed.backup().await?;
 
     bed.delete(LEFT).await?;
@@ -36,7 +39,9 @@ pub async fn go_on(bed: &Bed) -> Result<()> {
     lifecycle(bed, SUSPENDED, "Suspended", Phase::Suspended).await?;
     lifecycle(bed, REOPENED, "Active", Phase::Active).await?;
     bed.settle(NEW).await?;
-    let since = [RENEWED, RENEWED_TWICE, REOPENED, NEW];
+    bed.ask_for_heir(HEIR, MERGED).await?;
+    works(bed, HEIR).await?;
+    let since = [RENEWED, RENEWED_TWICE, REOPENED, NEW, HEIR];
     let since = try_join_all(since.map(|name| bed.credentials(name).boxed())).await?;
     let before = Census::backends(&bed.platform.sandbox).await?;
 
@@ -48,10 +53,14 @@ pub async fn go_on(bed: &Bed) -> Result<()> {
     .await?;
     document_is_kept(&bed.platform, &stem(REOPENED)?).await?;
     // Whom the cluster does not know is not touched: who asks for him again finds what he had.
-    document_is_kept(&bed.platform, &stem(NEW)?).await?;
+    for unknown in [NEW, MERGED] {
+        document_is_kept(&bed.platform, &stem(unknown)?).await?;
+    }
     before.lives_on_in(&Census::backends(&bed.platform.sandbox).await?)?;
     bed.ask(NEW).await?;
     works(bed, NEW).await?;
+    bed.ask_for_heir(HEIR, MERGED).await?;
+    works(bed, HEIR).await?;
     for old in &since {
         eventually("what was given since opens nothing", || is_refused(old))
             .await
@@ -63,7 +72,7 @@ pub async fn go_on(bed: &Bed) -> Result<()> {
     let after = Census::backends(&bed.platform.sandbox).await?;
     before.lives_on_in(&after)?;
     let active = after.keys.values().filter(|it| it.as_str() == "Active");
-    let tenants = WORKING.len() + [REOPENED, NEW].len();
+    let tenants = WORKING.len() + [REOPENED, NEW, HEIR].len();
     ensure!(
         active.count() == tenants,
         "each of {tenants} has one key: {:#?}",

@@ -47,6 +47,7 @@ const LEFT_OUT: &[&str] = &[
     "observedGeneration",
     "oid",
     "resourceVersion",
+    "restoreFrom",
     "retainUntil",
     "retainedAt",
     "sizes",
