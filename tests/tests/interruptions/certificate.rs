@@ -7,8 +7,8 @@ use eoffice_crds::{RecordState, TenantRecord};
 use serde_json::{Value, json};
 
 /// What is destroyed of a tenant that had its credentials renewed, and let an auditor in: the role that owns, two logins
-/// and the auditor's, its own user and the auditor's.
-const WHOLE: [(&str, usize); 4] = [("bucket", 1), ("database", 1), ("role", 4), ("user", 2)];
+/// and the auditor's. The auditor's user went when the tenant left.
+const WHOLE: [(&str, usize); 4] = [("bucket", 1), ("database", 1), ("role", 4), ("user", 1)];
 
 /// The newest certificate of a record behind which nothing stands any more.
 pub fn certificate(record: &TenantRecord) -> Option<Value> {
