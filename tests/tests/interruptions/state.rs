@@ -133,6 +133,8 @@ pub async fn look(
         own.push((login.clone(), "login".into()));
         // Before the names that are in them.
         own.rotate_right(2);
+        // And before the name of the first login, which it begins with.
+        own.insert(0, (format!("eo_{names}_audit"), "auditor".into()));
     }
     let all = json!({
         "tenant": tenant_object.as_ref().map(asked_and_told),

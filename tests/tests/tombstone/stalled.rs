@@ -46,15 +46,28 @@ impl Fault for Stall {
             let wait = Duration::from_secs(60);
             let wait = self.ends.wait_timeout_while(over, wait, |over| !*over);
             drop(wait.unwrap());
-        } else if self.reached.load(Ordering::SeqCst)
-            && site.access == Access::Write
-            && site.plane != Plane::Kubernetes
-        {
+        } else if self.reached.load(Ordering::SeqCst) && is_change(site) {
             let call = format!("{} {object}", site.verb);
             self.since.lock().unwrap().push(call);
         }
         Verdict::Proceed
     }
+}
+
+/// Lets it destroy nothing, and change nothing in the backends.
+struct HandsOff;
+
+impl Fault for HandsOff {
+    fn at(&self, site: &Site, _: &str) -> Verdict {
+        match is_change(site) {
+            true => Verdict::HangBefore,
+            false => Verdict::Proceed,
+        }
+    }
+}
+
+fn is_change(site: &Site) -> bool {
+    site.access == Access::Write && site.plane != Plane::Kubernetes
 }
 
 pub async fn until_another_leads(bed: &Bed) -> Result<()> {
@@ -70,11 +83,15 @@ pub async fn until_another_leads(bed: &Bed) -> Result<()> {
     };
     let mut successor = bed.platform.resident(options).await?;
     successor.time = bed.resident.time.clone();
-    successor.launch(None).await?;
+    successor.launch(Some(Arc::new(HandsOff))).await?;
 
     bed.order(STALLED).await?;
     stall.is_reached().await?;
-    let done = destroyed(bed, STALLED).await?;
+    eventually("another leads", || async {
+        ensure!(successor.said()?.contains("this process leads"));
+        Ok(())
+    })
+    .await?;
     stall.end();
     eventually("it ends, for it leads no more", || async {
         ensure!(bed.resident.ended());
@@ -85,6 +102,13 @@ pub async fn until_another_leads(bed: &Bed) -> Result<()> {
     let own = known.storage.user.trim_start_matches("eo-");
     since.retain(|call| call.contains(own));
     ensure!(since.is_empty(), "it went on with {since:?}");
+    ensure!(bed.has_bucket(&known).await?, "the bucket is gone");
+    ensure!(bed.has_database(&known).await?, "the database is gone");
+
+    // Who leads brings it to the end.
+    successor.kill().await?;
+    successor.start().await?;
+    let done = destroyed(bed, STALLED).await?;
     is_gone(bed, &known).await?;
     certified(&successor, &done, &known)?;
 
