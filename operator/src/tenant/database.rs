@@ -4,8 +4,8 @@ mod destroy;
 mod leave;
 mod secret;
 
-pub use self::destroy::{may_be_destroyed, raze, size};
-pub use self::leave::{is_open, leaving, shut};
+pub use self::destroy::{raze, size, standing};
+pub use self::leave::{is_open, leaving, live_mark, shut};
 pub use self::secret::fresh_credential;
 use self::secret::{Held, SecretAt, secret_key};
 use crate::controller::backends::DatabaseBackend;
