@@ -13,6 +13,8 @@ mod opened;
 mod purged;
 #[path = "tombstone/restored.rs"]
 mod restored;
+#[path = "tombstone/stalled.rs"]
+mod stalled;
 #[path = "tombstone/withdrawn.rs"]
 mod withdrawn;
 
@@ -45,6 +47,14 @@ async fn what_a_tenant_left_is_kept_until_a_committee_decides() {
         (
             "what is locked for a time is waited for",
             purged::not_before_the_lock_ends(&bed).boxed(),
+        ),
+        (
+            "a legal hold on a document is waited for",
+            purged::not_while_a_document_is_held(&bed).boxed(),
+        ),
+        (
+            "who stood still while he destroyed does not go on when another leads",
+            stalled::until_another_leads(&bed).boxed(),
         ),
         (
             "an order is void once its tenant is back",
