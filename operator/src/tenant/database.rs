@@ -325,7 +325,7 @@ pub fn mark(world: &World, record: &TenantRecordSpec) -> Option<Mark> {
 }
 
 /// A server as a place for tenants, as it was looked at last.
-pub fn standing(world: &World, object: &DatabaseServer) -> Candidate {
+pub fn place(world: &World, object: &DatabaseServer) -> Candidate {
     let name = object.name_any();
     let backend = world.databases.get(&name);
     let usable = backend.as_ref().map(|backend| backend.usable());
@@ -364,7 +364,7 @@ pub async fn candidate(
     });
     let candidate = Candidate {
         holds_tenant: mark.is_some(),
-        ..standing(world, object)
+        ..place(world, object)
     };
     Ok((candidate, mark))
 }

@@ -3,7 +3,7 @@
 use super::Inner;
 use super::look::Living;
 use crate::controller::world::World;
-use crate::tenant::database::standing;
+use crate::tenant::database;
 use crate::tenant::parse::matches;
 use crate::waves::{Entry, Turns, order};
 use eoffice_crds::{EOfficeTenant, Reason, TenantClass};
@@ -68,7 +68,7 @@ impl Inner {
 
 fn places(world: &World) -> Places {
     let servers = world.servers.state();
-    let seen = servers.iter().map(|server| standing(world, server));
+    let seen = servers.iter().map(|server| database::place(world, server));
     let usable = seen.filter(|server| server.standing.is_ok());
     world.records.with(|registry| {
         usable
