@@ -165,11 +165,18 @@ impl Waves {
         let uid = record.spec.tenant.uid.clone();
         let mut inner = self.lock();
         inner.aside.remove(&uid);
+        inner.room.freed |= !record.spec.state.holds_data();
         let turn = inner.begun.entry(uid);
         let turn =
             turn.or_insert_with(|| Turn::new(made.unwrap_or(Timestamp::UNIX_EPOCH), Grip::Taken));
         turn.recorded = made;
         drop(inner);
+        self.changed();
+    }
+
+    /// A place on a server may be free.
+    pub fn room_is_free(&self) {
+        self.lock().room.freed = true;
         self.changed();
     }
 

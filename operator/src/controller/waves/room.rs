@@ -18,6 +18,8 @@ type Places = BTreeMap<String, i64>;
 pub(super) struct Room {
     /// As seen last.
     places: Places,
+    /// Whether some became free since, be it taken again or not.
+    pub(super) freed: bool,
     /// Those who wait and were not called since some became free last, by UID.
     uncalled: HashSet<String>,
     /// Those who were called and did not answer yet, by UID: each sees for itself whether it finds room. What became
@@ -41,7 +43,7 @@ impl Inner {
         let places = places(world);
         let aside = &self.aside;
         let waits = |uid: &String| aside.get(uid) == Some(&Reason::Queued);
-        if more(&self.room.places, &places) {
+        if std::mem::take(&mut self.room.freed) || more(&self.room.places, &places) {
             self.room.uncalled = aside.keys().filter(|uid| waits(uid)).cloned().collect();
         }
         self.room.called.retain(&waits);
