@@ -49,7 +49,9 @@ pub async fn cool_anew(bed: &Bed) -> Result<()> {
     bed.write_record(WITHDRAWN, json!({"purge": null})).await?;
     bed.until(WITHDRAWN, "kept", |it| purged(it).is_none())
         .await?;
+    bed.resident.stop().await?;
     bed.resident.time.advance(COOLING)?;
+    bed.resident.start().await?;
     let done = |it: &TenantRecord| it.spec.state == RecordState::Destroyed;
     let done = bed.until(HELD, "destroyed", done).await?;
     let certificate = done.spec.destructions.last().context("no certificate")?;

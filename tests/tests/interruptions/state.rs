@@ -184,6 +184,8 @@ fn own_names(
             record.spec.tenant.uid.clone(),
         ]);
         names.extend(record.spec.storage.bucket_identity.clone());
+        let accepted = record.spec.purge_accepted.as_ref();
+        names.extend(accepted.map(|it| it.witness.clone()));
     }
     names.sort_by_key(|name| std::cmp::Reverse(name.len()));
     names
