@@ -52,7 +52,8 @@ pub struct DatabaseServerSpec {
     #[serde(default = "default_port")]
     #[schemars(range(min = 1, max = 65_535))]
     pub port: i32,
-    /// Secret with the keys `username` and `password` of the operator's role (not a superuser).
+    /// Secret with the keys `username` and `password` of the operator's role (not a superuser). Its annotation
+    /// `eoffice.gdcc.go.th/send-only-to` has to name `host:port` as they are here: they are sent nowhere else.
     pub admin_secret_ref: ObjectRef,
     /// How the server proves who it is.
     #[serde(default)]

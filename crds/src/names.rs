@@ -49,6 +49,10 @@ pub mod annotations {
     pub const TAKE_OVER_FROM: &str = "eoffice.gdcc.go.th/take-over-from";
     /// On a DatabaseServer or ObjectStore: the backend identity an admin accepts instead of the pinned one.
     pub const ACCEPT_IDENTITY: &str = "eoffice.gdcc.go.th/accept-identity";
+    /// On the Secret of an adminSecretRef: the addresses its credentials may be sent to, divided by commas, as the
+    /// DatabaseServer (`host:port`) or the ObjectStore (both endpoints) has them. Whoever may write the Secret writes
+    /// it; who may only name the Secret sends it nowhere else.
+    pub const SEND_ONLY_TO: &str = "eoffice.gdcc.go.th/send-only-to";
     /// On an EOfficeTenant: a frozen class change accepted, `<class>/<hash>`.
     pub const ACCEPT_CLASS: &str = "eoffice.gdcc.go.th/accept-class";
     /// On an EOfficeTenant or TenantClass: `"true"` stops every change; observing goes on.

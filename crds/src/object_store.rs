@@ -54,7 +54,9 @@ pub struct ObjectStoreSpec {
     /// Whether buckets are addressed in the path (true) or as host names (false).
     #[serde(default = "default_path_style")]
     pub path_style: bool,
-    /// Secret with the keys `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of the operator.
+    /// Secret with the keys `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of the operator. Its annotation
+    /// `eoffice.gdcc.go.th/send-only-to` has to name `endpoint` and `iamEndpoint` as they are here,
+    /// divided by a comma: they are sent nowhere else.
     pub admin_secret_ref: ObjectRef,
     /// Secret with the key `ca.crt`, the CA of both endpoints. Absent: the system's CAs.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -192,6 +192,15 @@ pub enum RecordState {
     Destroyed,
 }
 
+impl TenantRecordSpec {
+    /// The order on which what stands behind the record is destroyed, by the word that the backends' marks have for it.
+    pub fn order(&self) -> Option<&str> {
+        let accepted = self.purge_accepted.as_ref();
+        let accepted = accepted.filter(|_| self.state == RecordState::Purging);
+        accepted.map(|accepted| accepted.witness.as_str())
+    }
+}
+
 impl RecordState {
     /// Whether data may stand behind the record: what it names is reserved.
     pub fn holds_data(self) -> bool {

@@ -149,6 +149,30 @@ pub struct Mark {
     /// bucket's identity on the database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub twin: Option<String>,
+    /// The order to destroy that was taken in, by the word that its record has for it. A record that was put back from
+    /// a backup may name an order that was withdrawn since: the mark does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+}
+
+/// What becomes of the order that a mark names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// It stays as it is found: what is found witnesses against the record.
+    #[default]
+    AsFound,
+    /// This one was taken in, or none stands any more.
+    Is(Option<String>),
+}
+
+impl Order {
+    /// What the mark is to name, by what it was found to name.
+    pub fn over(&self, found: Option<String>) -> Option<String> {
+        match self {
+            Self::AsFound => found,
+            Self::Is(order) => order.clone(),
+        }
+    }
 }
 
 /// Prefix of a mark's text and of its tags' keys.
@@ -179,8 +203,9 @@ impl Mark {
             (tag("uid"), self.uid.clone()),
             (tag("state"), state.to_owned()),
         ]);
-        if let Some(twin) = &self.twin {
-            tags.insert(tag("twin"), twin.clone());
+        let optional = [("twin", &self.twin), ("order", &self.order)];
+        for (key, value) in optional {
+            tags.extend(value.clone().map(|value| (tag(key), value)));
         }
         tags
     }
@@ -198,6 +223,7 @@ impl Mark {
                 _ => return None,
             },
             twin: get("twin"),
+            order: get("order"),
         })
     }
 
@@ -224,6 +250,7 @@ mod tests {
             uid: "0c3f".into(),
             state: RecordState::Live,
             twin: Some("16384".into()),
+            order: Some("7f3a".into()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What every plane's plan is made of: steps, each with the differences that it ends.
 
 use eoffice_crds::{Action, Reason};
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use std::fmt::Display;
 
@@ -10,6 +11,12 @@ pub trait Step: Display {
     fn destructive(&self) -> bool {
         false
     }
+}
+
+/// Says whether something that cannot be undone may still be done. It is asked right before.
+pub trait Permit: Sync {
+    /// Fails with what stands against it, read now.
+    fn stands(&self) -> BoxFuture<'_, Result<(), Problem>>;
 }
 
 /// A step, with the differences that it ends. The same is shown by a plan, told as drift and written to the audit.

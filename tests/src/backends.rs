@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use eoffice_crds::annotations::SEND_ONLY_TO;
 use serde_json::{Value, json};
 
 use crate::apply::{apply, parse};
@@ -75,6 +76,8 @@ impl Backends<'_> {
                 ("password", server.operator_password()),
             ],
         )?;
+        let address = format!("{}:{}", server.host(), server.port());
+        secrets.send_only_to(&spec["adminSecretRef"], address)?;
         secrets.put(&spec["tls"]["caSecretRef"], &[("ca.crt", &self.ca)])?;
         spec["host"] = json!(server.host());
         spec["port"] = json!(server.port());
@@ -92,6 +95,11 @@ impl Backends<'_> {
                 ("AWS_SECRET_ACCESS_KEY", &key.secret),
             ],
         )?;
+        let endpoints = [
+            self.object_store.endpoint(),
+            self.object_store.iam_endpoint(),
+        ];
+        secrets.send_only_to(&spec["adminSecretRef"], endpoints.join(","))?;
         secrets.put(&spec["caSecretRef"], &[("ca.crt", &self.ca)])?;
         spec["endpoint"] = json!(self.object_store.endpoint());
         spec["iamEndpoint"] = json!(self.object_store.iam_endpoint());
@@ -120,31 +128,48 @@ fn read_examples() -> Result<Vec<Value>> {
 
 /// Secrets by namespace and name; several references may lead to one.
 #[derive(Default)]
-struct Secrets(BTreeMap<(String, String), BTreeMap<String, String>>);
+struct Secrets(BTreeMap<(String, String), Content>);
+
+/// What is in a Secret, and where it may be sent.
+#[derive(Default)]
+struct Content {
+    entries: BTreeMap<String, String>,
+    annotations: BTreeMap<&'static str, String>,
+}
 
 impl Secrets {
-    fn put(&mut self, reference: &Value, entries: &[(&str, &str)]) -> Result<()> {
+    fn at(&mut self, reference: &Value) -> Result<&mut Content> {
         let (Some(namespace), Some(name)) =
             (reference["namespace"].as_str(), reference["name"].as_str())
         else {
             bail!("an example refers to a Secret without namespace and name: {reference}");
         };
-        let secret = self.0.entry((namespace.into(), name.into())).or_default();
+        Ok(self.0.entry((namespace.into(), name.into())).or_default())
+    }
+
+    fn put(&mut self, reference: &Value, entries: &[(&str, &str)]) -> Result<()> {
+        let secret = self.at(reference)?;
         for (key, value) in entries {
-            secret.insert((*key).into(), (*value).into());
+            secret.entries.insert((*key).into(), (*value).into());
         }
+        Ok(())
+    }
+
+    fn send_only_to(&mut self, reference: &Value, addresses: String) -> Result<()> {
+        let secret = self.at(reference)?;
+        secret.annotations.insert(SEND_ONLY_TO, addresses);
         Ok(())
     }
 
     fn objects(&self) -> Vec<Value> {
         self.0
             .iter()
-            .map(|((namespace, name), entries)| {
+            .map(|((namespace, name), content)| {
                 json!({
                     "apiVersion": "v1",
                     "kind": "Secret",
-                    "metadata": {"namespace": namespace, "name": name},
-                    "stringData": entries,
+                    "metadata": {"namespace": namespace, "name": name, "annotations": content.annotations},
+                    "stringData": content.entries,
                 })
             })
             .collect()

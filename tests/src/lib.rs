@@ -15,6 +15,7 @@ pub mod net;
 pub mod operator;
 pub mod part;
 pub mod parts;
+pub mod permit;
 pub mod pki;
 mod probe;
 pub mod process;

@@ -17,6 +17,7 @@ use crate::kubeconfig;
 use crate::operator::{INSTALLATION, Operator, OperatorOptions};
 use crate::parts::cert_manager::CertManager;
 use crate::parts::control_plane::{ControlPlane, ControlPlaneOptions};
+use crate::parts::etcd::Backup;
 use crate::parts::object_store::ObjectStore;
 use crate::parts::postgres::{Postgres, PostgresOptions};
 use crate::parts::traefik::Traefik;
@@ -199,6 +200,24 @@ impl Sandbox {
         self.cert_manager.part.kill().await;
         self.traefik.part.kill().await;
         self.control_plane.lose().await?;
+        self.start_cluster_again().await
+    }
+
+    /// Keeps a copy of the whole state of the cluster, as a backup of etcd has it.
+    pub async fn backup(&self) -> Result<Backup> {
+        self.control_plane.backup().await
+    }
+
+    /// Puts the whole state of the cluster back to a backup, object by object with their UIDs. The backends stay as they
+    /// are; an operator must not run meanwhile.
+    pub async fn restore(&self, backup: &Backup) -> Result<()> {
+        self.cert_manager.part.kill().await;
+        self.traefik.part.kill().await;
+        self.control_plane.put_back(backup).await?;
+        self.start_cluster_again().await
+    }
+
+    async fn start_cluster_again(&self) -> Result<()> {
         self.control_plane.start_api().await?;
         start_in_cluster(
             &self.ground,

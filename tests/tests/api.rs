@@ -13,6 +13,8 @@ mod people;
 mod person;
 #[path = "api/records.rs"]
 mod records;
+#[path = "api/restored.rs"]
+mod restored;
 #[path = "api/rights.rs"]
 mod rights;
 #[path = "api/roles.rs"]

@@ -2,6 +2,9 @@
 //! nobody else is held up.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "bad_input/addresses.rs"]
+mod addresses;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -42,6 +45,13 @@ async fn what_is_wrong_is_said_and_holds_up_nobody_else() {
     let broken = a_broken_admin_secret_stops_its_own_server_only(&platform).boxed();
     let name = "a broken admin Secret stops its own server only";
     platform.all(vec![(name, broken)]).await.unwrap();
+    let on_it = "tao-tight-one-3021";
+    let elsewhere = addresses::credentials_go_nowhere_else(&platform, on_it).boxed();
+    let name = "credentials are sent only where their own Secret allows it";
+    platform.all(vec![(name, elsewhere)]).await.unwrap();
+    let told = addresses::no_password_is_told(&platform, on_it).boxed();
+    let name = "a server that wants the password itself does not get it";
+    platform.all(vec![(name, told)]).await.unwrap();
     let unreadable = an_object_that_cannot_be_read_stops_no_other(&platform).boxed();
     let name = "an object that cannot be read stops no other";
     platform.all(vec![(name, unreadable)]).await.unwrap();

@@ -249,7 +249,7 @@ async fn the_operator_is_told_what_the_values_say_and_understands_it() {
 #[tokio::test]
 async fn policies_and_roles_are_for_those_who_are_named() {
     let ground = ground().await;
-    let set = "installationId=korat,fullnameOverride=eo,admission.approvers.users[0]=somchai,\
+    let set = "installationId=korat,fullnameOverride=eo,leaderElection.leaseName=eo-lease,admission.approvers.users[0]=somchai,\
         admission.approvers.groups[0]=korat:approvers,admission.platformAdmins.groups[0]=korat:admins";
     let objects = render(&ground, set).await.unwrap();
     let named = |kind, name: &str| {
@@ -283,6 +283,13 @@ async fn policies_and_roles_are_for_those_who_are_named() {
         ] {
             assert!(!text.contains(never), "{role} has {never}");
         }
+    }
+    let queue = named("Role", "eo-queue");
+    for part in [
+        r#""namespace":"eoffice-system""#,
+        r#""rules":[{"apiGroups":["coordination.k8s.io"],"resourceNames":["eo-lease"],"resources":["leases"],"verbs":["get"]}]"#,
+    ] {
+        assert!(queue.contains(part), "{part}: {queue}");
     }
     let own = named("ClusterRole", "eo-binder");
     assert!(

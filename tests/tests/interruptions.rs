@@ -16,10 +16,18 @@
 
 #[path = "interruptions/access.rs"]
 mod access;
+#[path = "interruptions/asks.rs"]
+mod asks;
+#[path = "interruptions/backends.rs"]
+mod backends;
+#[path = "interruptions/certificate.rs"]
+mod certificate;
 #[path = "interruptions/door.rs"]
 mod door;
 #[path = "interruptions/lane.rs"]
 mod lane;
+#[path = "interruptions/stage.rs"]
+mod stage;
 #[path = "interruptions/state.rs"]
 mod state;
 #[path = "interruptions/transitions.rs"]
@@ -28,7 +36,7 @@ mod transitions;
 mod walk;
 
 use door::Depth;
-use transitions::{COMING_AND_GOING, Cycle, KEPT_FOR_LONG};
+use transitions::{COMING_AND_GOING, DECIDED_BY_PEOPLE, Group, KEPT_FOR_LONG};
 use walk::Walk;
 
 /// Set to `writes`, both sides of every write are points; set to `calls`, both sides of every call.
@@ -37,17 +45,23 @@ const DEPTH_VARIABLE: &str = "EOFFICE_INTERRUPT";
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes; README.md names its command"]
 async fn wherever_the_operator_dies_tenants_come_and_go_and_are_closed_as_they_should() {
-    interrupt(COMING_AND_GOING).await;
+    interrupt(&COMING_AND_GOING).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes; README.md names its command"]
 async fn wherever_the_operator_dies_what_is_kept_for_long_comes_to_the_same_end() {
-    interrupt(KEPT_FOR_LONG).await;
+    interrupt(&KEPT_FOR_LONG).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes; README.md names its command"]
+async fn wherever_the_operator_dies_what_people_decide_is_done_once() {
+    interrupt(&DECIDED_BY_PEOPLE).await;
 }
 
 /// Has it die everywhere in these.
-async fn interrupt(cycles: &'static [Cycle]) {
+async fn interrupt(group: &'static Group) {
     let depth = match std::env::var(DEPTH_VARIABLE).as_deref() {
         Ok("calls") => Depth::Calls,
         Ok("writes") => Depth::Writes,
@@ -56,7 +70,7 @@ async fn interrupt(cycles: &'static [Cycle]) {
         }
         Err(_) => Depth::States,
     };
-    let mut walk = Walk::begin(depth, cycles).await.unwrap();
+    let mut walk = Walk::begin(depth, group).await.unwrap();
     let outcome = walk.finish().await;
     walk.tell();
     outcome.unwrap();

@@ -8,6 +8,8 @@ mod archive;
 mod renewal;
 #[path = "stages/suspension.rs"]
 mod suspension;
+#[path = "stages/told.rs"]
+mod told;
 
 use anyhow::Result;
 use eoffice_crds::EOfficeTenant;
@@ -54,6 +56,20 @@ async fn a_tenant_goes_through_its_stages() {
         ])
         .await
         .unwrap();
+    // In its stead one that can be killed at any call.
+    platform.operator.part.stop().await;
+    for (name, scenario) in [
+        (
+            "every stage is told with who asked for it, by an operator that dies at each write of the status",
+            told::by_one_who_dies(&platform).boxed(),
+        ),
+        (
+            "a status that cannot be written is tried again without haste",
+            told::without_haste(&platform).boxed(),
+        ),
+    ] {
+        platform.all(vec![(name, scenario)]).await.unwrap();
+    }
 }
 
 /// Class of tenants that need an approval.

@@ -7,10 +7,14 @@ mod bed;
 mod edited;
 #[path = "tombstone/forced.rs"]
 mod forced;
+#[path = "tombstone/opened.rs"]
+mod opened;
 #[path = "tombstone/purged.rs"]
 mod purged;
 #[path = "tombstone/restored.rs"]
 mod restored;
+#[path = "tombstone/stalled.rs"]
+mod stalled;
 #[path = "tombstone/withdrawn.rs"]
 mod withdrawn;
 
@@ -23,7 +27,7 @@ use futures::future::BoxFuture;
 async fn what_a_tenant_left_is_kept_until_a_committee_decides() {
     let bed = Bed::start().await.unwrap();
     // Each puts the clock forward or ends the operator: one after the other.
-    let scenarios: [(&str, BoxFuture<'_, Result<()>>); 9] = [
+    let scenarios: [(&str, BoxFuture<'_, Result<()>>); 12] = [
         (
             "a tenant made again has its data with new credentials",
             restored::with_other_uids(&bed).boxed(),
@@ -45,6 +49,14 @@ async fn what_a_tenant_left_is_kept_until_a_committee_decides() {
             purged::not_before_the_lock_ends(&bed).boxed(),
         ),
         (
+            "a legal hold on a document is waited for",
+            purged::not_while_a_document_is_held(&bed).boxed(),
+        ),
+        (
+            "who stood still while he destroyed does not go on when another leads",
+            stalled::until_another_leads(&bed).boxed(),
+        ),
+        (
             "an order is void once its tenant is back",
             purged::not_while_its_tenant_is_back(&bed).boxed(),
         ),
@@ -55,6 +67,14 @@ async fn what_a_tenant_left_is_kept_until_a_committee_decides() {
         (
             "what a forged mark or an edited record names is not destroyed",
             edited::by_hand(&bed).boxed(),
+        ),
+        (
+            "what a second record of the same data orders is not destroyed",
+            edited::twice(&bed).boxed(),
+        ),
+        (
+            "an access that somebody opens to what is kept is ended",
+            opened::by_an_admin_of_the_backends(&bed).boxed(),
         ),
         (
             "no data goes with a record or a namespace that an admin deletes",

@@ -10,6 +10,8 @@ mod build;
 mod failing;
 #[path = "waves/log.rs"]
 mod log;
+#[path = "waves/room.rs"]
+mod room;
 #[path = "waves/told.rs"]
 mod told;
 #[path = "waves/turns.rs"]
@@ -43,6 +45,14 @@ async fn new_tenants_take_turns() {
         (
             "what only a person can mend stops the wave until it is set aside",
             failing::stops_a_wave_until_set_aside(&platform).boxed(),
+        ),
+        (
+            "what is wrong with one tenant alone stops nobody else",
+            failing::goes_on_past_the_mistaken(&platform).boxed(),
+        ),
+        (
+            "room that becomes free is the next one's, and only his",
+            room::is_the_next_one_s(&platform).boxed(),
         ),
     ] {
         // One after the other: each fills the queue.

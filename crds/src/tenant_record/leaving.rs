@@ -60,6 +60,10 @@ pub struct AcceptedPurge {
     pub order: PurgeOrder,
     /// When it was taken in.
     pub at: Time,
+    /// A word for it, made at random: the marks in the backends name it as long as it stands. A record that was put back
+    /// from a backup cannot destroy on an order that was withdrawn since.
+    #[serde(default)]
+    pub witness: String,
     /// Until when it can be withdrawn: nothing is destroyed before.
     pub not_before: Time,
 }

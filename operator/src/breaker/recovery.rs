@@ -1,7 +1,7 @@
 //! How an act that a person wants undone is undone: one step at a time, decided from what is there.
 
 use eoffice_crds::{
-    EOfficeTenant, EOfficeTenantSpec, HeldTenant, Impact, TenantRecord, TenantRecordSpec,
+    Approval, EOfficeTenant, EOfficeTenantSpec, HeldTenant, Impact, TenantRecord, TenantRecordSpec,
     TenantRef, annotations, finalizers,
 };
 use kube::ResourceExt;
@@ -67,9 +67,16 @@ fn let_go(tenant: &EOfficeTenant, record: Option<&TenantRecord>) -> Step {
     }
 }
 
-/// Labels and annotations of a pipeline are left out: by them it would prune the tenant once more.
+/// Labels and annotations of a pipeline are left out: by them it would prune the tenant once more. So is what approvers
+/// decide: admission asks nothing of the operator, and what was approved and taken over is in the record.
 fn make_again(entry: &HeldTenant, record: &TenantRecord) -> Step {
-    let mut tenant = EOfficeTenant::new(&entry.name, record.spec.tenant_spec.clone());
+    let mut spec = record.spec.tenant_spec.clone();
+    spec.restore_from = None;
+    spec.approval = spec.approval.map(|approval| Approval {
+        mou_reference: approval.mou_reference,
+        ..Approval::default()
+    });
+    let mut tenant = EOfficeTenant::new(&entry.name, spec);
     tenant.metadata.namespace = Some(entry.namespace.clone());
     tenant.metadata.finalizers = Some(vec![finalizers::TENANT.to_owned()]);
     let paused = record.annotations().get(annotations::PAUSED);

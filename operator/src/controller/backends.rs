@@ -114,6 +114,10 @@ pub trait Tended: Send + Sync + Sized + 'static {
     }
     /// The tenants for whom something changed since.
     fn changed(&self, world: &World, before: &Self) -> Vec<String>;
+    /// Whether less of it is taken than before.
+    fn has_more_room(&self, _before: &Self) -> bool {
+        false
+    }
     /// Brings its status and finalizer up to date.
     fn report(&self, world: &World) -> impl Future<Output = Result<(), Problem>> + Send;
     /// What is done besides, all the time.
@@ -171,6 +175,10 @@ async fn keep_looking<T: Tended>(name: &str, world: &World, wake: &Notify) {
             world.metrics.audited(name, at.elapsed());
         }
         world.backend_seen.notify_one();
+        if before.as_ref().is_some_and(|it| now.has_more_room(it)) {
+            // Who waits for room is called to it.
+            world.waves.room_is_free();
+        }
         match before {
             Some(before) if now.contact().stands_as(before.contact()) => {
                 // What it waited with is not what is there any more.
@@ -191,6 +199,7 @@ async fn keep_looking<T: Tended>(name: &str, world: &World, wake: &Notify) {
 /// The backend itself came or went: every tenant on it is looked at, and waits end.
 fn wake_all<T: Tended>(world: &World, name: &str) {
     world.push_waiting();
+    world.waves.room_is_free();
     let on_it: Vec<String> = world.records.with(|registry| {
         let records = registry.records().filter(|record| T::holds(record, name));
         records.map(|record| record.tenant.name.clone()).collect()

@@ -11,7 +11,7 @@ use super::world::World;
 use crate::identity::Claim;
 use crate::plan::Problem;
 use crate::postgres::{
-    Audit, Facts, Observed, Server, ServerAddress, audit, audited_by, recorded_names, visit,
+    Audit, Counts, Facts, Observed, Server, ServerAddress, audit, audited_by, recorded_names, visit,
 };
 use eoffice_crds::{
     ConditionType, DatabaseServer, DatabaseServerStatus, ObjectRef as SecretRef, TenantRecordSpec,
@@ -29,6 +29,7 @@ const NAMED: usize = 20;
 pub struct DatabaseBackend {
     contact: Contact<Self>,
     audit: Option<Audit>,
+    counts: Option<Counts>,
     orphans: Vec<String>,
     logins: Logins,
     /// Looks at single tenants that are newer than the audit.
@@ -54,6 +55,11 @@ impl DatabaseBackend {
     /// Everything of ours on it, as the last audit found it.
     pub fn audit(&self) -> Option<&Audit> {
         self.audit.as_ref()
+    }
+
+    /// How much of it is taken, as the last audit found it.
+    pub fn counts(&self) -> Option<Counts> {
+        self.counts
     }
 
     /// Since when the use of logins is known without a gap, and when this one was last seen with a session.
@@ -120,7 +126,12 @@ impl Tended for DatabaseBackend {
         object: &DatabaseServer,
     ) -> Result<(Server, Option<String>), Problem> {
         let spec = &object.spec;
-        let access = Access::read(world, &spec.admin_secret_ref).await?;
+        let host = match spec.host.contains(':') {
+            true => format!("[{}]", spec.host),
+            false => spec.host.clone(),
+        };
+        let address = format!("{host}:{}", spec.port);
+        let access = Access::for_use_at(world, &spec.admin_secret_ref, &[&address]).await?;
         let ca = ca(world, spec.tls.ca_secret_ref.as_ref()).await?;
         let address = ServerAddress {
             name: object.name_any(),
@@ -169,9 +180,11 @@ impl Tended for DatabaseBackend {
             (None, Some(before)) => (before.audit.clone(), before.orphans.clone()),
             (None, None) => (None, Vec::new()),
         };
+        let counts = audit.as_ref().map(|it| it.counts(world.installation()));
         Self {
             contact,
             audit,
+            counts,
             orphans,
             logins,
             newer: Mutex::default(),
@@ -197,6 +210,14 @@ impl Tended for DatabaseBackend {
         })
     }
 
+    fn has_more_room(&self, before: &Self) -> bool {
+        let taken = |it: &Self| it.counts.map(|it| (it.live + it.retained, it.connections));
+        let fewer = |(databases, connections): (i64, i64), before: (i64, i64)| {
+            databases < before.0 || connections < before.1
+        };
+        taken(self).is_some_and(|now| taken(before).is_none_or(|before| fewer(now, before)))
+    }
+
     async fn report(&self, world: &World) -> Result<(), Problem> {
         let name = self.contact.object.name_any();
         let Some(object) = Self::object(world, &name) else {
@@ -205,10 +226,7 @@ impl Tended for DatabaseBackend {
         let promised = world.records.with(|registry| registry.promised(&name));
         keep_while_used(world, &*object, promised.databases).await?;
         let before = object.status.clone().unwrap_or_default();
-        let counts = self
-            .audit
-            .as_ref()
-            .map(|audit| audit.counts(world.installation()));
+        let counts = self.counts;
         let generation = object.metadata.generation.unwrap_or_default();
         let facts = self.contact.facts();
         let after = DatabaseServerStatus {

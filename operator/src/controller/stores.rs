@@ -121,7 +121,8 @@ impl Tended for StorageBackend {
         object: &ObjectStore,
     ) -> Result<(Store, Option<String>), Problem> {
         let spec = &object.spec;
-        let access = Access::read(world, &spec.admin_secret_ref).await?;
+        let addresses = [spec.endpoint.as_str(), spec.iam_endpoint.as_str()];
+        let access = Access::for_use_at(world, &spec.admin_secret_ref, &addresses).await?;
         let ca = ca(world, spec.ca_secret_ref.as_ref()).await?;
         let address = StoreAddress {
             name: object.name_any(),

@@ -7,7 +7,7 @@
 use super::world::World;
 use crate::plan::Problem;
 use crate::tenant::tombstone;
-use eoffice_crds::{ConditionType, RecordState, TenantRecord};
+use eoffice_crds::{ConditionType, Reason, RecordState, TenantRecord};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use std::collections::{HashMap, HashSet};
@@ -44,14 +44,16 @@ impl Tombstones {
 /// Whether something may be due about a record.
 pub fn concerns(record: &TenantRecord) -> bool {
     let spec = &record.spec;
-    let told = record.status.as_ref();
-    let told = told.is_some_and(|status| !status.conditions.is_empty());
+    let conditions = record.status.iter().flat_map(|status| &status.conditions);
+    let reasons: Vec<&str> = conditions.map(|it| it.reason.as_str()).collect();
+    let told = !reasons.is_empty();
     let due = match spec.state {
         RecordState::Live => told,
         RecordState::Retained => told || spec.purge.is_some() || spec.purge_accepted.is_some(),
         RecordState::Purging => true,
         RecordState::Succeeded => true,
-        RecordState::Destroyed => !told,
+        // The last that was told may be of its beginning.
+        RecordState::Destroyed => !reasons.contains(&Reason::Destroyed.as_str()),
     };
     due || !tombstone::is_kept(record) || tombstone::is_forced(record)
 }

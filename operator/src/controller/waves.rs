@@ -1,23 +1,27 @@
 //! New tenants take turns: who waits, who had a turn, and who is woken when one is free.
 
 mod look;
+mod room;
 mod tell;
+mod turn;
 
-use self::look::{Living, finished, is_paused, living, ready, record_of};
+use self::look::{Living, finished, is_paused, living, ready, record_of, waits_for_its_own_host};
+use self::room::Room;
 use self::tell::tell;
+use self::turn::{Grip, Turn};
 use super::world::World;
 use crate::plan::Problem;
 use crate::settings::Settings;
 use crate::tenant::parse::Tenant;
 use crate::tenant::status::{Nature, nature};
 use crate::waves::{
-    AWAITING, Breadth, Entry, Member, Report, Rules, Seen, Stage, Summary, Turns, Wave, order,
-    pace, sets_aside, stage,
+    AWAITING, Breadth, Entry, Matter, Member, Report, Rules, Seen, Stage, Summary, Turns, Wave,
+    matter, order, pace, stage,
 };
 use eoffice_crds::{EOfficeTenant, Reason, TenantRecord};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -51,49 +55,16 @@ struct Inner {
     resumed: bool,
     /// Those who asked for a turn and wait, by UID.
     waiting: HashMap<String, Entry>,
-    /// Those who gave their turn up, by UID: they could not be begun, and wait for something else.
-    aside: HashSet<String>,
+    /// Those who gave their turn up, by UID, and what stands against them: they could not be begun.
+    aside: HashMap<String, Reason>,
+    /// What those of them wait for who wait for room.
+    room: Room,
     /// Those who had a turn, by UID.
     begun: HashMap<String, Turn>,
     /// How it stood last. There is room only while nobody waits.
     wave: Wave,
     /// How many at once are worth it.
     breadth: Breadth,
-}
-
-/// A turn that was given.
-#[derive(Clone, Copy, Debug)]
-struct Turn {
-    at: Timestamp,
-    grip: Grip,
-    failing_since: Option<Timestamp>,
-    /// When its record was made, where there is one.
-    recorded: Option<Timestamp>,
-    /// How many were in the making with it, itself included; 0 while it was not seen in the making.
-    company: usize,
-}
-
-impl Turn {
-    fn new(at: Timestamp, grip: Grip) -> Self {
-        Self {
-            at,
-            grip,
-            failing_since: None,
-            recorded: None,
-            company: 0,
-        }
-    }
-}
-
-/// What became of a turn, as long as there is no record that tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Grip {
-    /// The tenant is woken, and was not looked at since.
-    Given,
-    /// It is being begun.
-    Taken,
-    /// It could not be begun.
-    Failed(Reason),
 }
 
 impl Waves {
@@ -110,7 +81,8 @@ impl Waves {
             inner: Mutex::new(Inner {
                 resumed: false,
                 waiting: HashMap::new(),
-                aside: HashSet::new(),
+                aside: HashMap::new(),
+                room: Room::default(),
                 begun: HashMap::new(),
                 wave: Wave::of(&[], &rules),
                 breadth: Breadth::new(rules.size),
@@ -128,7 +100,7 @@ impl Waves {
         if has_data || tenant.object.spec.restore_from.is_some() {
             return Ok(Admission::Turn);
         }
-        if self.lock().aside.contains(&tenant.uid) {
+        if self.lock().aside.contains_key(&tenant.uid) {
             return Ok(Admission::Trial);
         }
         self.ask(world, tenant)?;
@@ -162,25 +134,28 @@ impl Waves {
         }
     }
 
-    /// A tenant could not be begun. If it had its turn, and waits for something else, that turn is another's.
-    pub fn refused(&self, uid: &str, problem: &Problem) {
+    /// A tenant could not be begun. If it had its turn, and waits for something else, that turn is another's; so is the
+    /// place that was kept for it.
+    pub fn refused(&self, world: &World, uid: &str, problem: &Problem) {
         if problem.reason == Reason::AwaitingTurn {
             return;
         }
-        let mut inner = self.lock();
-        let turn = inner.begun.get_mut(uid);
-        // Once there is a record, record and status tell.
-        let Some(turn) = turn.filter(|turn| turn.recorded.is_none()) else {
-            return;
-        };
-        let comes_by_itself = nature(problem.reason) == Nature::Progress;
-        if turn.grip == Grip::Given || comes_by_itself || sets_aside(problem.reason) {
-            inner.begun.remove(uid);
-            inner.aside.insert(uid.to_owned());
-        } else {
-            turn.grip = Grip::Failed(problem.reason);
+        world.records.keep_places_only_for(|tenant| tenant != uid);
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        match inner.begun.get_mut(uid) {
+            // Once there is a record, record and status tell.
+            Some(turn) if turn.recorded.is_some() => return,
+            Some(turn)
+                if turn.grip != Grip::Given && matter(problem.reason) == Matter::Platform =>
+            {
+                turn.grip = Grip::Failed(problem.reason);
+            }
+            Some(_) => inner.set_aside(uid, problem.reason),
+            None if inner.aside.contains_key(uid) => inner.set_aside(uid, problem.reason),
+            None => return,
         }
-        drop(inner);
+        drop(guard);
         self.changed();
     }
 
@@ -189,11 +164,19 @@ impl Waves {
         let made = record.creation_timestamp().map(|made| made.0);
         let uid = record.spec.tenant.uid.clone();
         let mut inner = self.lock();
+        inner.aside.remove(&uid);
+        inner.room.freed |= !record.spec.state.holds_data();
         let turn = inner.begun.entry(uid);
         let turn =
             turn.or_insert_with(|| Turn::new(made.unwrap_or(Timestamp::UNIX_EPOCH), Grip::Taken));
         turn.recorded = made;
         drop(inner);
+        self.changed();
+    }
+
+    /// A place on a server may be free.
+    pub fn room_is_free(&self) {
+        self.lock().room.freed = true;
         self.changed();
     }
 
@@ -230,6 +213,7 @@ impl Waves {
             world.queue.push(&entry.namespace, &entry.name);
             inner.begun.insert(entry.uid, Turn::new(at, Grip::Given));
         }
+        inner.call_to_room(world, &living, &turns);
         inner.wave = Wave {
             making: wave.making + given,
             room: match waiting.is_empty() {
@@ -265,24 +249,41 @@ impl Inner {
         if std::mem::replace(&mut self.resumed, true) {
             return;
         }
-        let waits = |tenant: &EOfficeTenant| {
-            matches!(ready(tenant), Some((_, Reason::AwaitingTurn)))
+        let waits = |tenant: &EOfficeTenant, reason| {
+            matches!(ready(tenant), Some((_, told)) if told == reason)
                 && world
                     .records
                     .with(|it| it.get(&tenant.name_any()).is_none())
         };
-        let waiting = living.iter().filter(|(_, tenant)| waits(tenant));
-        let waiting = waiting.map(|(uid, tenant)| (uid.clone(), Entry::of(tenant)));
-        self.waiting.extend(waiting);
+        let of = |reason| living.iter().filter(move |(_, it)| waits(it, reason));
+        let waiting = of(Reason::AwaitingTurn);
+        self.waiting
+            .extend(waiting.map(|(uid, tenant)| (uid.clone(), Entry::of(tenant))));
+        let aside = of(Reason::Queued).filter(|(uid, _)| !self.waiting.contains_key(*uid));
+        self.aside
+            .extend(aside.map(|(uid, _)| (uid.clone(), Reason::Queued)));
+    }
+
+    fn set_aside(&mut self, uid: &str, reason: Reason) {
+        self.begun.remove(uid);
+        self.aside.insert(uid.to_owned(), reason);
+        if reason == Reason::Queued {
+            self.room.lacks(uid);
+        }
     }
 
     fn forget_the_gone(&mut self, world: &World, living: &Living) {
         self.begun.retain(|uid, _| living.contains_key(uid));
-        self.aside.retain(|uid| living.contains_key(uid));
+        self.aside.retain(|uid, _| living.contains_key(uid));
         let begun = &self.begun;
         self.waiting.retain(|uid, _| {
             let tenant = living.get(uid);
             !begun.contains_key(uid) && tenant.is_some_and(|it| !is_paused(world, it, None))
+        });
+        // Whoever is on trial has found a place, and is about to ask for a turn.
+        world.records.keep_places_only_for(|uid| {
+            let known = [begun.contains_key(uid), self.waiting.contains_key(uid)];
+            known.contains(&true) || self.aside.contains_key(uid)
         });
     }
 
@@ -333,8 +334,9 @@ impl Inner {
                 (Grip::Given | Grip::Taken, None) => None,
                 (Grip::Failed(reason), None) => Some((false, reason)),
             };
+            let own_host = waits_for_its_own_host(tenant);
             turn.failing_since = told
-                .filter(|(ready, reason)| !ready && nature(*reason) == Nature::Retry)
+                .filter(|(ready, reason)| !ready && (own_host || nature(*reason) == Nature::Retry))
                 .map(|_| turn.failing_since.unwrap_or(now));
             let class = record.as_ref().map(|record| record.class.as_str());
             let seen = Seen {
@@ -342,6 +344,7 @@ impl Inner {
                 proved: record.as_ref().is_some_and(|record| record.proved),
                 paused: is_paused(world, tenant, class),
                 ready: told,
+                own_host,
                 failing_since: turn.failing_since,
             };
             let stage = stage(&seen, now, rules);

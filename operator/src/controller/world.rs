@@ -22,6 +22,7 @@ use crate::telemetry::Metrics;
 use crate::tenant::approval::Province;
 use crate::tenant::drift;
 use crate::tenant::registry::Registry;
+use crate::tenant::stages::StageChange;
 use crate::tenant::tombstone;
 use eoffice_crds::{
     ConditionType, DatabaseServer, EOfficeTenant, ObjectStore, Plane, TENANT_NAMESPACE_PREFIX,
@@ -228,6 +229,9 @@ impl World {
     }
 }
 
+/// What fails where a tenant's status cannot be written. No part of the tenant waits for it.
+pub const WRITING: ConditionType = ConditionType::Reconciling;
+
 /// What is remembered of each tenant between looks. It may be lost at any time.
 #[derive(Default)]
 pub struct Memory {
@@ -240,6 +244,8 @@ struct Remembered {
     proofs: HashMap<String, Proved>,
     contests: Contests,
     delays: HashMap<(String, Plane), (String, Instant)>,
+    /// The last change of stage that was told of each tenant, with its UID.
+    told: HashMap<String, (String, StageChange)>,
 }
 
 /// When a tenant's credentials were last tried, and what came of it.
@@ -272,6 +278,21 @@ impl Memory {
     /// Notes that a part went well, or is worth a new try at once.
     pub fn clear(&self, tenant: &str, part: ConditionType) {
         self.lock().backoff.clear(&(tenant.to_owned(), part));
+    }
+
+    /// Notes that whatever failed of a tenant is worth a new try at once.
+    pub fn clear_parts(&self, tenant: &str) {
+        self.lock()
+            .backoff
+            .retain(|(name, part)| name != tenant || *part == WRITING);
+    }
+
+    /// Notes that a change of stage is told of. False if it was the last one already: a status that could not be
+    /// written, or a look at an old one, is no news.
+    pub fn tells(&self, tenant: &str, uid: &str, stage: &StageChange) -> bool {
+        let now = (uid.to_owned(), stage.clone());
+        let before = self.lock().told.insert(tenant.to_owned(), now.clone());
+        before != Some(now)
     }
 
     /// The last proof of a tenant.
@@ -346,14 +367,14 @@ impl Memory {
 
     /// Forgets every wait of a tenant: a person asks for a look at once.
     pub fn hurry(&self, tenant: &str) {
-        let mut inner = self.lock();
-        inner.proofs.remove(tenant);
-        inner.backoff.retain(|(name, _)| name != tenant);
+        self.forget_proof(tenant);
+        self.clear_parts(tenant);
     }
 
     /// Forgets a tenant.
     pub fn forget(&self, tenant: &str) {
         let mut inner = self.lock();
+        inner.told.remove(tenant);
         inner.contests.forget(tenant);
         inner.delays.retain(|(name, _), _| name != tenant);
         inner.proofs.remove(tenant);

@@ -3,7 +3,7 @@
 use super::auditors::Auditor;
 use super::observe::Bucket;
 use super::policy;
-use crate::identity::{Mark, derived_identity, tag};
+use crate::identity::{Mark, Order, derived_identity, tag};
 use eoffice_crds::{
     AgencyCode, Plane, RecordState, RecordedStorage, Retention, RetentionMode, StoreCapabilities,
     TenantRecordSpec,
@@ -81,6 +81,8 @@ pub struct Desired {
     pub retention: Option<Retention>,
     /// The mark on the bucket.
     pub mark: Mark,
+    /// What becomes of the order in it.
+    pub order: Order,
     /// Fingerprint in the marks of the tenant whose data was taken over: they are rewritten.
     pub predecessor: Option<String>,
     /// The agency's codes, as tags.
@@ -153,6 +155,11 @@ pub fn desired(record: &TenantRecordSpec, circumstances: Circumstances<'_>) -> D
             uid: record.tenant.uid.clone(),
             state: record.state.in_marks(),
             twin: record.database.oid.map(|oid| oid.to_string()),
+            order: None,
+        },
+        order: match record.state {
+            RecordState::Live => Order::Is(None),
+            _ => Order::AsFound,
         },
         code_tags: codes.iter().map(code_tag).collect(),
         witnesses: [
@@ -252,6 +259,13 @@ impl Desired {
             self.auditors.iter().map(|it| &it.user).collect::<Vec<_>>(),
             self.retiring.as_ref().map(|it| (&it.key, it.retired)),
         ]))
+    }
+
+    /// With an order in the bucket's mark, or without any.
+    #[must_use]
+    pub fn with_order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
     }
 
     /// Whether the key in the tenant's Secret is the one that is taken away: a successor is to be made.

@@ -8,11 +8,13 @@ mod locks;
 mod prove;
 mod work;
 
+use self::work::Next;
 use super::client::Store;
 use super::desired::user_path;
+use super::empty::Item;
 use super::size::Size;
 use crate::effect::Effects;
-use crate::plan::Problem;
+use crate::plan::{Permit, Problem};
 use eoffice_crds::{RecordState, TenantRecordSpec};
 use jiff::Timestamp;
 
@@ -27,6 +29,8 @@ pub struct Doomed {
     pub(super) bucket: String,
     pub(super) identity: Option<String>,
     pub(super) user: String,
+    /// The order on which it is destroyed: the bucket's mark must name it. None where its tenant's own word is enough.
+    pub(super) order: Option<String>,
     /// Whether its tenant has left, so that only an order destroys it: that goes past locks in Governance mode, a tenant's
     /// own word does not.
     pub(super) left: bool,
@@ -49,6 +53,7 @@ impl Doomed {
             bucket: record.storage.bucket.clone(),
             identity: record.storage.bucket_identity.clone(),
             user: record.storage.user.clone(),
+            order: record.order().map(str::to_owned),
             left: record.state != RecordState::Live,
         }
     }
@@ -87,6 +92,8 @@ pub enum Done {
         /// Its name.
         name: String,
     },
+    /// What there was to do is not there any more.
+    Nothing,
     /// There was nothing left to do.
     Gone,
 }
@@ -120,10 +127,7 @@ pub async fn lawful(
 ) -> Result<Size, Halt> {
     prove::store(store, effects, doomed).await?;
     let Some(proved) = prove::bucket(store, effects, doomed).await? else {
-        return Ok(Size {
-            whole: true,
-            ..Size::default()
-        });
+        return Ok(Size::default());
     };
     let size = super::size::size(store, effects, &doomed.bucket).await?;
     locks::over(store, effects, &proved, &size, now).await?;
@@ -140,16 +144,44 @@ pub async fn users(
     Ok(users.into_iter().map(|(name, _)| name).collect())
 }
 
-/// Proves again, and does one destructive thing.
+/// What is remembered from one step to the next: that a store goes on listing what is gone must not keep it going for
+/// ever.
+#[derive(Debug, Default)]
+pub struct Progress {
+    no_uploads: bool,
+    last: Vec<Item>,
+}
+
+/// Finds the next destructive thing to do, proves again, asks, and does it.
 pub async fn step(
     store: &Store,
     effects: &Effects,
     doomed: &Doomed,
     now: Timestamp,
+    (progress, permit): (&mut Progress, &dyn Permit),
 ) -> Result<Done, Halt> {
+    let Some(next) = work::next(store, effects, doomed, progress.no_uploads).await? else {
+        return Ok(Done::Gone);
+    };
     prove::store(store, effects, doomed).await?;
-    match prove::bucket(store, effects, doomed).await? {
-        Some(proved) => work::on_bucket(store, effects, &proved, now).await,
-        None => work::on_users(store, effects, doomed).await,
+    let proved = prove::bucket(store, effects, doomed).await?;
+    permit.stands().await?;
+    match (next, proved) {
+        (Next::User(name, path), None) => work::user(store, effects, name, &path).await,
+        (Next::Uploads(uploads), Some(proved)) => {
+            let done = work::uploads(store, effects, &proved, &uploads).await?;
+            progress.no_uploads = done == Done::Uploads { count: 0 };
+            Ok(done)
+        }
+        (Next::Objects(items), Some(proved)) => {
+            if progress.last == items {
+                return Err(work::stands_still(store, &proved).into());
+            }
+            progress.last.clone_from(&items);
+            work::objects(store, effects, &proved, &items, now).await
+        }
+        (Next::Bucket, Some(proved)) => work::bucket(store, effects, &proved).await,
+        // The bucket came or went meanwhile.
+        (Next::User(..), Some(_)) | (_, None) => Ok(Done::Nothing),
     }
 }

@@ -4,7 +4,7 @@ use super::client::{Refusal, Store};
 use super::sites;
 use crate::effect::Effects;
 use crate::plan::Problem;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{Delete, MultipartUpload, ObjectIdentifier};
 use aws_smithy_types::error::operation::BuildError;
 use eoffice_crds::Reason;
 use std::collections::HashSet;
@@ -28,7 +28,12 @@ pub(super) struct Refused {
 
 /// Aborts every upload and deletes every version and marker, past Governance locks.
 pub(super) async fn empty(store: &Store, effects: &Effects, bucket: &str) -> Result<(), Problem> {
-    while abort_uploads(store, effects, bucket).await? > 0 {}
+    loop {
+        let uploads = uploads(store, effects, bucket).await?;
+        if abort(store, effects, bucket, &uploads).await? == 0 {
+            break;
+        }
+    }
     loop {
         let items = page(store, effects, bucket).await?;
         if items.is_empty() {
@@ -131,19 +136,29 @@ pub(super) async fn delete(
     Ok(refused.collect())
 }
 
-/// Aborts the first page of begun uploads. Answers with how many there were.
-pub(super) async fn abort_uploads(
+/// The first page of begun uploads.
+pub(super) async fn uploads(
     store: &Store,
     effects: &Effects,
     bucket: &str,
-) -> Result<u64, Refusal> {
+) -> Result<Vec<MultipartUpload>, Refusal> {
     let page = store
         .call(effects, sites::LIST_UPLOADS, bucket, || {
             store.s3.list_multipart_uploads().bucket(bucket).send()
         })
         .await?;
+    Ok(page.uploads.unwrap_or_default())
+}
+
+/// Aborts these uploads. Answers with how many there were: some stores list what is gone.
+pub(super) async fn abort(
+    store: &Store,
+    effects: &Effects,
+    bucket: &str,
+    uploads: &[MultipartUpload],
+) -> Result<u64, Refusal> {
     let mut count = 0;
-    for upload in page.uploads() {
+    for upload in uploads {
         let aborted = store
             .call(effects, sites::ABORT_UPLOAD, bucket, || {
                 let request = store.s3.abort_multipart_upload().bucket(bucket);
@@ -154,8 +169,9 @@ pub(super) async fn abort_uploads(
             })
             .await;
         match aborted {
-            Err(refusal) if !refusal.is(&["NoSuchUpload"]) => return Err(refusal),
-            _ => count += 1,
+            Ok(_) => count += 1,
+            Err(refusal) if refusal.is(&["NoSuchUpload"]) => {}
+            Err(refusal) => return Err(refusal),
         }
     }
     Ok(count)

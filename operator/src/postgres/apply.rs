@@ -18,7 +18,10 @@ use std::pin::pin;
 /// Carries out one step. A step that can destroy something first looks at the mark again.
 pub async fn apply(server: &Server, effects: &Effects, step: &Step) -> Result<(), Problem> {
     if let Some(target) = Target::of(step) {
-        return target.destroy(server, effects, step).await.map(drop);
+        return target
+            .destroy((server, effects), step, None)
+            .await
+            .map(drop);
     }
     match step {
         Step::CreateDatabase { .. } => {

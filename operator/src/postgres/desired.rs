@@ -4,10 +4,10 @@ use super::auditor::Auditor;
 use super::credential::Verifier;
 use super::ident::{Ident, Unquotable};
 use super::owner::Owner;
-use crate::identity::Mark;
+use crate::identity::{Mark, Order};
 use crate::plan::Problem;
 use data_encoding::HEXLOWER;
-use eoffice_crds::{Reason, TenantRecordSpec};
+use eoffice_crds::{Reason, RecordState, TenantRecordSpec};
 use sha2::{Digest, Sha256};
 
 /// Whether the tenant may use its database.
@@ -49,8 +49,12 @@ pub struct Desired {
     pub verifier_fingerprint: String,
     /// Connections the login may hold at once.
     pub connection_limit: i32,
-    /// The mark on database and roles.
+    /// The mark on database and roles. Only the database's names an order.
     pub mark: Mark,
+    /// What becomes of the order in the database's mark.
+    pub order: Order,
+    /// The order on which it is destroyed: the database's mark must name it.
+    pub warrant: Option<String>,
     /// What says that the database existed. None: it may be made.
     pub witnesses: Vec<Witness>,
     /// Oids that a person accepted as lost or replaced: whatever names one is no witness.
@@ -127,7 +131,13 @@ pub fn desired(
             uid: record.tenant.uid.clone(),
             state: record.state.in_marks(),
             twin: record.storage.bucket_identity.clone(),
+            order: None,
         },
+        order: match record.state {
+            RecordState::Live => Order::Is(None),
+            _ => Order::AsFound,
+        },
+        warrant: record.order().map(str::to_owned),
         witnesses: [
             witness("its record", recorded),
             witness("the mark on its bucket", twin),
@@ -169,11 +179,19 @@ impl Desired {
         self
     }
 
+    /// With an order in the database's mark, or without any.
+    #[must_use]
+    pub fn with_order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
     /// Whose everything here must be.
     pub fn owner(&self) -> Owner {
         Owner {
             mark: self.mark.clone(),
             predecessor: self.predecessor.clone(),
+            order: self.warrant.clone(),
             system_identifier: self.system_identifier.clone(),
         }
     }
@@ -273,6 +291,7 @@ pub(super) mod tests {
             uid: "u1".into(),
             state: record.state.in_marks(),
             twin: Some(twin.to_string()),
+            order: None,
         };
         let verifier = credential.verifier();
         desired(record, 5, "eo_1_a", verifier, Some(&bucket), Access::Open).unwrap()

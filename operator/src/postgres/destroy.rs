@@ -14,7 +14,7 @@ use super::sql::statements;
 use super::step::Step;
 use crate::effect::{Effects, Failure, Site};
 use crate::identity::Mark;
-use crate::plan::{Change, Problem};
+use crate::plan::{Change, Permit, Problem};
 use eoffice_crds::{DestructionOf, Reason};
 use tokio_postgres::{Error, Row};
 
@@ -49,15 +49,19 @@ pub async fn standing(
 }
 
 /// Does it, and says what was destroyed, if something was. Server, identity and mark of what is to be destroyed are read
-/// once more, right before and in the same session.
+/// once more in the same session, and then it is asked whether it may be destroyed yet.
 pub async fn destroy(
     server: &Server,
     effects: &Effects,
     step: &Step,
+    permit: &dyn Permit,
 ) -> Result<Option<DestructionOf>, Problem> {
     match Target::of(step) {
-        Some(target) => target.destroy(server, effects, step).await,
-        None => apply(server, effects, step).await.map(|()| None),
+        Some(target) => target.destroy((server, effects), step, Some(permit)).await,
+        None => {
+            permit.stands().await?;
+            apply(server, effects, step).await.map(|()| None)
+        }
     }
 }
 
@@ -143,12 +147,12 @@ impl<'a> Target<'a> {
 
     pub async fn destroy(
         self,
-        server: &Server,
-        effects: &Effects,
+        (server, effects): (&Server, &Effects),
         step: &Step,
+        permit: Option<&dyn Permit>,
     ) -> Result<Option<DestructionOf>, Problem> {
         let session = server.session(effects).await?;
-        let outcome = self.within(server, effects, &session, step).await;
+        let outcome = self.within((server, effects), &session, step, permit).await;
         let asked = Asked::Drop(self.what("drop"));
         match outcome {
             Ok(destroyed) => session.settle(Ok(destroyed), &asked),
@@ -162,10 +166,10 @@ impl<'a> Target<'a> {
 
     async fn within(
         self,
-        server: &Server,
-        effects: &Effects,
+        (server, effects): (&Server, &Effects),
         session: &Session,
         step: &Step,
+        permit: Option<&dyn Permit>,
     ) -> Result<Option<DestructionOf>, Stopped> {
         let Some(found) = self.check(server, effects, session).await? else {
             return Ok(None);
@@ -174,6 +178,7 @@ impl<'a> Target<'a> {
             Kind::Role => sites::DROP_ROLE,
             Kind::Database => sites::DROP_DATABASE,
         };
+        asked(permit).await?;
         if matches!(self.kind, Kind::Database) && !found.half_dropped {
             // Nobody comes in any more while those who are in are sent away.
             let shut = format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", self.name);
@@ -182,6 +187,7 @@ impl<'a> Target<'a> {
             if self.check(server, effects, session).await?.is_none() {
                 return Ok(None);
             }
+            asked(permit).await?;
         }
         self.run(effects, session, drop, &statements(step)).await?;
         Ok(Some(DestructionOf {
@@ -258,7 +264,15 @@ impl<'a> Target<'a> {
                 self.oid
             )));
         }
-        match seen.comment.as_deref().and_then(Mark::from_comment) {
+        let mark = seen.comment.as_deref().and_then(Mark::from_comment);
+        if let (Kind::Database, Some(mark)) = (self.kind, &mark)
+            && mark.order != self.owner.order
+        {
+            return Err(self.left(format!(
+                "the mark of {what} on {server} does not name the order on which it would be dropped"
+            )));
+        }
+        match mark {
             Some(mark) if self.owner.may_destroy(&mark) => Ok(Some(Standing {
                 half_dropped: seen.half_dropped,
                 bytes: seen.bytes,
@@ -287,6 +301,13 @@ impl<'a> Target<'a> {
         format!("{verb} {} {}", self.kind.word(), self.name.as_str())
             .trim_start()
             .to_owned()
+    }
+}
+
+async fn asked(permit: Option<&dyn Permit>) -> Result<(), Stopped> {
+    match permit {
+        Some(permit) => permit.stands().await.map_err(Stopped::Refused),
+        None => Ok(()),
     }
 }
 

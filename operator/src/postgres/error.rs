@@ -115,6 +115,9 @@ fn refused(place: &Place, asked: &Asked, code: &SqlState, message: &str) -> Prob
     )
 }
 
+/// What the driver calls every failure of authentication that is not the server's own refusal.
+const AUTHENTICATION: &str = "authentication error";
+
 fn unreachable(place: &Place, error: &Error) -> Problem {
     if let Some(why) = certificate_error(error) {
         return Problem::new(
@@ -127,6 +130,14 @@ fn unreachable(place: &Place, error: &Error) -> Problem {
     let cause = error
         .source()
         .map_or_else(|| error.to_string(), ToString::to_string);
+    if error.to_string() == AUTHENTICATION {
+        return Problem::new(
+            Reason::Unsupported,
+            format!(
+                "{place} does not ask for the password as a proof that is bound to the TLS channel: {cause}; have pg_hba.conf ask for scram-sha-256 over hostssl, set the role's password with password_encryption = scram-sha-256, and let no pooler end TLS before the server"
+            ),
+        );
+    }
     Problem::new(
         Reason::Unreachable,
         format!(

@@ -10,6 +10,8 @@ pub struct Owner {
     pub mark: Mark,
     /// Fingerprint of the record that the tenant took its data over from, where its marks are not rewritten yet.
     pub predecessor: Option<String>,
+    /// The order on which its database may be destroyed; none where its tenant's own word is enough.
+    pub order: Option<String>,
     /// The server that it is on (PostgreSQL's system_identifier).
     pub system_identifier: String,
 }
@@ -46,6 +48,7 @@ mod tests {
             uid: "u1".into(),
             state: RecordState::Retained,
             twin: None,
+            order: None,
         }
     }
 
@@ -77,6 +80,7 @@ mod tests {
             ),
         ];
         let left = Owner {
+            order: None,
             mark: mark(),
             predecessor: Some("before".into()),
             system_identifier: "1".into(),

@@ -34,6 +34,10 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Change<Step>>,
     ours_or_absent(desired, observed)?;
     not_lost(desired, observed)?;
     let mark = mark(desired, observed)?;
+    let of_roles = Mark {
+        order: None,
+        ..mark.clone()
+    };
     let (remnant, standing) = split(observed);
     let mut changes = Vec::new();
     roles::close(desired, observed, |_| true, &mut changes);
@@ -43,13 +47,13 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Change<Step>>,
     // A tenant that has left gets nothing made that it did not have.
     let has_database = desired.mark.state == RecordState::Live || standing.is_some();
     if has_database {
-        roles::create(desired, observed, &mark, &mut changes);
+        roles::create(desired, observed, &of_roles, &mut changes);
         if standing.is_none() {
             changes.push(database::create(desired));
         }
     }
     for role in concerned(desired, observed) {
-        roles::repair(desired, observed, role, &mark, &mut changes)?;
+        roles::repair(desired, observed, role, &of_roles, &mut changes)?;
     }
     if has_database {
         let new = Database::as_made(desired, observed);
@@ -57,7 +61,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Change<Step>>,
         roles::let_in(desired, observed, standing.is_some(), &mut changes);
     }
     if let Some(standing) = standing {
-        auditors::let_in(desired, observed, standing, &mark, &mut changes);
+        auditors::let_in(desired, observed, standing, &of_roles, &mut changes);
     }
     if changes.is_empty() {
         // Last, so that what only a superuser can put right holds up nothing else.
@@ -133,13 +137,14 @@ fn dropped(desired: &Desired, database: &Database) -> Change<Step> {
 
 /// The mark to be written. A twin's name that the record has lost is kept, unless that twin was given up.
 fn mark(desired: &Desired, observed: &Observed) -> Result<Mark, Problem> {
-    let found = observed
-        .database
-        .as_ref()
-        .and_then(Database::mark)
+    let found = observed.database.as_ref().and_then(Database::mark);
+    let mut mark = desired.mark.clone();
+    mark.order = desired
+        .order
+        .over(found.as_ref().and_then(|mark| mark.order.clone()));
+    let found = found
         .and_then(|mark| mark.twin)
         .filter(|twin| !desired.superseded_twins.contains(twin));
-    let mut mark = desired.mark.clone();
     match (&mark.twin, found) {
         (Some(recorded), Some(found)) if *recorded != found => Err(Problem::new(
             Reason::DataMissing,

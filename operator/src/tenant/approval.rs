@@ -91,7 +91,8 @@ fn decide(
     };
     let asked = fingerprint(spec, &class);
     let own = record.filter(|record| {
-        record.tenant.uid == tenant.uid || record.tenant_spec.agency == spec.agency
+        let same_agency = || record.tenant_spec.agency == spec.agency;
+        record.tenant.uid == tenant.uid || (same_agency() && vouches(record, &asked))
     });
     let runs = own.map(runs_with);
     let said = said(&tenant.object, &asked, own);
@@ -133,6 +134,17 @@ fn is_required(
     let made_with = classes.find(|class| class.metadata.name.as_deref() == made_with);
     let made_with = made_with.filter(|_| record.is_some());
     tenant.class.spec.approval_required || made_with.is_some_and(|it| it.spec.approval_required)
+}
+
+/// Whether a record speaks for a tenant that comes to it: what it says of the agency is what was approved, or what is
+/// asked for is. One that was edited speaks for nobody.
+fn vouches(record: &TenantRecordSpec, asked: &str) -> bool {
+    let Some(approval) = &record.approval else {
+        return true;
+    };
+    let spec = &record.tenant_spec;
+    let class = spec.class_name.as_ref().unwrap_or(&record.frozen.class);
+    approval.fingerprint == asked || approval.fingerprint == fingerprint(spec, class)
 }
 
 /// Fingerprint of what a tenant runs with, as it was approved if it was.

@@ -5,10 +5,11 @@ use crate::breaker::{Act, Origin, Verdict};
 use crate::controller::breaker::told;
 use crate::controller::lease::not_leading;
 use crate::controller::world::World;
+use crate::identity::Order;
 use crate::kubernetes::{Kind, ObjectKey};
 use crate::plan::Problem;
 use crate::tenant::auditors::remove_secrets;
-use crate::tenant::destroy::{Warrant, certificate, condemn, destroy, measure};
+use crate::tenant::destroy::{Warrant, certificate, condemn, destroy, lost, measure};
 use crate::tenant::events::Told;
 use crate::tenant::kubernetes::{self, wanted};
 use crate::tenant::ledger::amend;
@@ -22,8 +23,8 @@ use crate::tenant::store::{
 };
 use crate::tenant::{database, storage};
 use eoffice_crds::{
-    ConditionType, DeletionPolicy, EOfficeTenant, Impact, Plane, RecordState, Settled, TenantClass,
-    TenantRecordSpec, tenant_namespace,
+    ConditionType, DeletionPolicy, DestructionOf, EOfficeTenant, Impact, Plane, RecordState,
+    Settled, TenantClass, TenantRecordSpec, tenant_namespace,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
@@ -208,8 +209,8 @@ async fn shut(
     if let Some(closed) = &closed {
         kubernetes::shut(world, closed, Plane::Ingress).await?;
     }
-    database::shut(world, record, Cause::Deletion).await?;
-    storage::shut(world, record, Cause::Deletion).await?;
+    database::shut(world, record, Cause::Deletion, Order::AsFound).await?;
+    storage::shut(world, record, Cause::Deletion, Order::AsFound).await?;
     remove_secrets(
         world,
         record,
@@ -232,15 +233,26 @@ async fn retain(
     record: TenantRecordSpec,
 ) -> Result<(&'static str, String), Problem> {
     shut(world, class, &record).await?;
+    let lost = match record.condemned.is_empty() {
+        true => Vec::new(),
+        false => lost(world, &record).await?,
+    };
     let record = match record.state {
-        RecordState::Live => entomb(world, tenant, record).await?,
+        RecordState::Live => entomb(world, tenant, record, &lost).await?,
         _ => record,
     };
-    database::shut(world, &record, Cause::Deletion).await?;
-    storage::shut(world, &record, Cause::Deletion).await?;
+    database::shut(world, &record, Cause::Deletion, Order::AsFound).await?;
+    storage::shut(world, &record, Cause::Deletion, Order::AsFound).await?;
     let until = record.retain_until.as_ref();
+    let kept = match lost.is_empty() {
+        true => "namespace, record, database and bucket are kept".to_owned(),
+        false => format!(
+            "its destruction had begun and was called off: {} were destroyed already, as the record's certificate says; what is left is kept",
+            names(&lost)
+        ),
+    };
     let note = format!(
-        "access is closed; namespace, record, database and bucket are kept until {} at least{}",
+        "access is closed; {kept} until {} at least{}",
         until.map_or("a day to be decided".to_owned(), |until| until
             .0
             .to_string()),
@@ -256,10 +268,17 @@ async fn entomb(
     world: &World,
     tenant: &EOfficeTenant,
     before: TenantRecordSpec,
+    lost: &[DestructionOf],
 ) -> Result<TenantRecordSpec, Problem> {
     let sizes = tokio::time::timeout(MEASURED_WITHIN, measure(world, &before)).await;
     let now = world.clock.now();
     let mut record = before.clone();
+    record.condemned.clear();
+    if !lost.is_empty() {
+        let certificate = certificate(&record, &Warrant::Policy(tenant), now, lost.to_vec());
+        audit::destroyed(&record.tenant.name, &certificate);
+        record.destructions.push(certificate);
+    }
     record.state = RecordState::Retained;
     record.retained_at = Some(Time(now));
     record.retain_until = Some(Time(kept_until(now, &record)));
@@ -315,14 +334,17 @@ async fn destroy_all(
 
 /// The certificate, in a sentence.
 fn told_of(record: &TenantRecordSpec) -> String {
-    let objects = record.destructions.last().map(|last| &last.objects);
-    let names: Vec<String> = objects
-        .into_iter()
-        .flatten()
-        .map(|it| format!("{} {}", it.kind, it.name))
-        .collect();
+    let objects = record
+        .destructions
+        .last()
+        .map(|last| last.objects.as_slice());
     format!(
         "everything of the tenant was destroyed, as its deletion policy says: {}",
-        names.join(", ")
+        names(objects.unwrap_or_default())
     )
+}
+
+fn names(objects: &[DestructionOf]) -> String {
+    let names = objects.iter().map(|it| format!("{} {}", it.kind, it.name));
+    names.collect::<Vec<_>>().join(", ")
 }

@@ -4,13 +4,15 @@ use crate::audit;
 use crate::controller::lease::not_leading;
 use crate::controller::world::World;
 use crate::objectstore::destroy::Halt;
-use crate::plan::Problem;
+use crate::plan::{Permit, Problem};
 use crate::tenant::store::{read_record, read_tenant};
-use crate::tenant::{database, storage};
+use crate::tenant::{database, storage, sweep};
 use eoffice_crds::{
     DeletionPolicy, Destruction, DestructionOf, EOfficeTenant, Reason, RecordState, RecordedSizes,
     TenantRecordSpec, tenant_namespace,
 };
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -22,6 +24,19 @@ pub enum Warrant<'a> {
     Order,
     /// The tenant's own, which is being deleted with the policy Delete.
     Policy(&'a EOfficeTenant),
+}
+
+/// A warrant, for exactly what this record names.
+struct Held<'a> {
+    world: &'a World,
+    record: &'a TenantRecordSpec,
+    warrant: &'a Warrant<'a>,
+}
+
+impl Permit for Held<'_> {
+    fn stands(&self) -> BoxFuture<'_, Result<(), Problem>> {
+        self.warrant.stands(self.world, self.record).boxed()
+    }
 }
 
 impl Warrant<'_> {
@@ -109,12 +124,41 @@ fn sentence(record: &TenantRecordSpec, why: &str) -> String {
 /// not what the record names, or the law of the bucket does not allow it yet.
 pub async fn condemn(world: &World, record: &mut TenantRecordSpec) -> Result<(), Halt> {
     let (size, documents) = storage::may_be_destroyed(world, record).await?;
-    let mut condemned = database::may_be_destroyed(world, record).await?;
+    let mut condemned = database::standing(world, record).await?;
     let bytes = condemned.iter().find_map(|it| it.bytes);
     condemned.extend(documents);
+    condemned.extend(sweep::volumes(world, &tenant_namespace(&record.tenant.name)).await?);
     record.sizes = Some(sizes(bytes, size.as_ref()));
     record.condemned = condemned;
     Ok(())
+}
+
+/// What of the condemned is not there any more.
+pub async fn lost(world: &World, record: &TenantRecordSpec) -> Result<Vec<DestructionOf>, Problem> {
+    let mut standing = database::standing(world, record).await?;
+    standing.extend(storage::standing(world, record).await?);
+    standing.extend(sweep::volumes(world, &tenant_namespace(&record.tenant.name)).await?);
+    let stands = |one: &DestructionOf| {
+        let same = |it: &DestructionOf| (&it.kind, &it.name) == (&one.kind, &one.name);
+        standing.iter().any(same)
+    };
+    let condemned = record.condemned.iter();
+    let mut lost: Vec<_> = condemned.filter(|one| !stands(one)).cloned().collect();
+    let objects = record.sizes.as_ref().and_then(|sizes| sizes.objects);
+    let left = storage::size(world, record).await?;
+    if let (Some(objects), Some(left)) = (objects, left) {
+        let left = i64::try_from(left.objects).unwrap_or(i64::MAX);
+        if left < objects {
+            lost.push(DestructionOf {
+                kind: "documents".to_owned(),
+                name: format!("{} of {objects} versions", objects - left),
+                place: format!("bucket {}", record.storage.bucket),
+                identity: record.storage.bucket_identity.clone(),
+                bytes: None,
+            });
+        }
+    }
+    Ok(lost)
 }
 
 /// How much stands behind a record; what cannot be told is left out.
@@ -148,15 +192,24 @@ pub async fn is_untouched(world: &World, record: &TenantRecordSpec) -> Result<bo
     )
 }
 
-/// Destroys the documents, then the database, with the users and roles of each: a lock on a document is met while the
-/// database still stands.
+/// Destroys the documents, then the database, with the users and roles of each, and in the end what an application put
+/// into the namespace: a lock on a document is met while the database still stands, with the order in its mark.
 pub async fn destroy(
     world: &World,
     record: &TenantRecordSpec,
     warrant: &Warrant<'_>,
 ) -> Result<Vec<DestructionOf>, Halt> {
-    let mut destroyed = storage::raze(world, record, warrant).await?;
-    destroyed.extend(database::raze(world, record, warrant).await?);
+    let held = Held {
+        world,
+        record,
+        warrant,
+    };
+    let mut destroyed = storage::raze(world, record, &held).await?;
+    destroyed.extend(database::raze(world, record, &held).await?);
+    if matches!(warrant, Warrant::Order) {
+        // The record stays, alone in its namespace; that of a tenant that asks for it goes as a whole.
+        sweep::all(world, &tenant_namespace(&record.tenant.name), &held).await?;
+    }
     Ok(destroyed)
 }
 

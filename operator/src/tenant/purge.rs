@@ -61,6 +61,8 @@ pub struct Circumstances<'a> {
     pub cooling: Duration,
     /// The time.
     pub now: Timestamp,
+    /// A word, made at random, for an order that is taken in.
+    pub witness: String,
 }
 
 /// What is to be done about a tombstone, so far as its record tells.
@@ -81,6 +83,7 @@ pub fn decide(record: &TenantRecordSpec, circumstances: &Circumstances<'_>) -> N
         return Next::Accept(AcceptedPurge {
             order: order.clone(),
             at: Time(circumstances.now),
+            witness: circumstances.witness.clone(),
             not_before: Time(later(circumstances.now, cooling)),
         });
     };

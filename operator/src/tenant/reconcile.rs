@@ -1,6 +1,6 @@
 //! One look at one tenant: parse, record, planes, proof, status.
 
-use crate::controller::world::World;
+use crate::controller::world::{WRITING, World};
 use crate::plan::Problem;
 use crate::tenant::approval::parse_approved;
 use crate::tenant::events::Told;
@@ -47,16 +47,23 @@ async fn look(object: Arc<EOfficeTenant>, world: &World) -> Action {
     } else {
         live(world, &object).await
     };
+    let mut next = outcome.next;
     let ready = match &outcome.findings {
-        Some(findings) => report(world, &object, findings, &outcome.notes).await,
+        Some(findings) => match report(world, &object, findings, &outcome.notes).await {
+            Ok(ready) => ready,
+            Err(problem) => {
+                tracing::warn!(%problem, "the status is written with the next look");
+                let wait = world.memory.failed(&object.name_any(), WRITING, &problem);
+                next = Some(next.map_or(wait, |next| next.min(wait)));
+                false
+            }
+        },
         None => true,
     };
     world
         .metrics
         .reconciled(ready, started.elapsed().as_secs_f64());
-    outcome
-        .next
-        .map_or_else(Action::await_change, Action::requeue)
+    next.map_or_else(Action::await_change, Action::requeue)
 }
 
 /// Writes the status and tells people what they would want to know. True if it is Ready.
@@ -65,32 +72,45 @@ async fn report(
     object: &EOfficeTenant,
     findings: &Findings,
     notes: &[Note],
-) -> bool {
-    let (before, after) = match write(world, object, findings, notes).await {
-        Ok(Some(written)) => written,
+) -> Result<bool, Problem> {
+    let Some((before, after)) = write(world, object, findings, notes).await? else {
         // Another tenant of the name stands there by now: it is looked at by itself.
-        Ok(None) => return false,
-        Err(problem) => {
-            tracing::warn!(%problem, "the status is written with the next look");
-            let namespace = object.namespace().unwrap_or_default();
-            world.queue.push(&namespace, &object.name_any());
-            return false;
-        }
+        return Ok(false);
     };
-    let stage = stages::change(object, &before, &after);
-    if let Some(stage) = &stage {
-        stages::tell(&object.name_any(), stage);
-    }
-    let events = events::of_change(&before, &after, stage.as_ref())
+    world.memory.clear(&object.name_any(), WRITING);
+    // A new phase is told of already.
+    let events = events::of_change(&before, &after, None)
+        .filter(|_| before.phase == after.phase)
         .into_iter()
         .chain(events::of_hold(&before, findings.held.as_ref()))
         .chain(events::of_drift(&before.drift, &after.drift));
     for event in events {
         tell(world, object, &event).await;
     }
-    after.conditions.iter().any(|condition| {
+    Ok(after.conditions.iter().any(|condition| {
         condition.type_ == ConditionType::Ready.as_str() && condition.status == "True"
-    })
+    }))
+}
+
+/// Tells of a new stage. The status is written only afterwards, for the stage is new by that alone: whoever dies in
+/// between tells of it again, and nobody keeps it to himself.
+async fn tell_stage(
+    world: &World,
+    object: &EOfficeTenant,
+    before: &EOfficeTenantStatus,
+    after: &EOfficeTenantStatus,
+) {
+    let Some(stage) = stages::change(object, before, after) else {
+        return;
+    };
+    let uid = object.uid().unwrap_or_default();
+    if !world.memory.tells(&object.name_any(), &uid, &stage) {
+        return;
+    }
+    stages::tell(&object.name_any(), &stage);
+    if let Some(event) = events::of_change(before, after, Some(&stage)) {
+        tell(world, object, &event).await;
+    }
 }
 
 /// Writes what this look found over the status as it is; answers with both. What was found is not lost where the
@@ -108,6 +128,7 @@ async fn write(
         let now = world.clock.now();
         let mut after = status(findings, &before, now);
         after.drift = drift::fold(&before.drift, notes, now);
+        tell_stage(world, object, &before, &after).await;
         if write_status(world, &newest, &after).await? {
             return Ok(Some((before, after)));
         }
@@ -133,9 +154,8 @@ async fn live(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
     let tenant = match parsed {
         Ok(tenant) => tenant,
         Err(problem) => {
-            world
-                .waves
-                .refused(&object.uid().unwrap_or_default(), &problem);
+            let uid = object.uid().unwrap_or_default();
+            world.waves.refused(world, &uid, &problem);
             return gate(
                 object,
                 ours.is_some_and(|r| r.verified_at.is_some()),
@@ -145,9 +165,7 @@ async fn live(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
         }
     };
     if spec_is_new(object) {
-        for part in ConditionType::ALL {
-            world.memory.clear(&name, *part);
-        }
+        world.memory.clear_parts(&name);
     }
     let urgent = |record: &TenantRecordSpec| rotation::is_urgent(&tenant.object, record);
     if open::is_asked_for(&tenant) || ours.as_ref().is_some_and(urgent) {
@@ -161,7 +179,7 @@ async fn live(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
     match entered {
         Ok(decided) => open::keep(world, &tenant, decided).await,
         Err(problem) => {
-            world.waves.refused(&tenant.uid, &problem);
+            world.waves.refused(world, &tenant.uid, &problem);
             // What a person does about it may be where nothing is watched: a foreign namespace removed.
             let again = (nature(problem.reason) != Nature::Progress)
                 .then(|| world.memory.failed(&name, ConditionType::Ready, &problem));

@@ -5,14 +5,14 @@ mod keys;
 mod leave;
 mod secret;
 
-pub use self::destroy::{may_be_destroyed, raze, size};
+pub use self::destroy::{may_be_destroyed, raze, size, standing};
 use self::keys::retiring;
 pub use self::keys::{key_in_use, last_use};
-pub use self::leave::{is_open, shut};
+pub use self::leave::{is_open, live_mark, shut};
 use self::secret::SecretAt;
 use crate::controller::backends::StorageBackend;
 use crate::controller::world::World;
-use crate::identity::{BackendNames, Mark};
+use crate::identity::{BackendNames, Mark, Order};
 use crate::kubernetes::secrets::StorageKey;
 use crate::objectstore::apply::{Outcome, apply};
 use crate::objectstore::desired::{Access, Circumstances, Desired, desired};
@@ -110,7 +110,8 @@ async fn work(
         pass.ask_about_credential(Plane::Storage, gate).await?;
     }
     let maker = Some((&secret, pass, gate));
-    match converge(world, record, backend, (access, key), maker, gate).await {
+    let asked = (access, key, Order::Is(None));
+    match converge(world, record, backend, asked, maker, gate).await {
         Ok(seen) => {
             let found = recorded(&seen);
             backend.saw(record, seen);
@@ -165,7 +166,7 @@ async fn converge(
     world: &World,
     record: &TenantRecordSpec,
     backend: &StorageBackend,
-    (access, mut key): (Access, Option<String>),
+    (access, mut key, order): (Access, Option<String>, Order),
     maker: Option<(&SecretAt<'_>, &Pass<'_>, &Keeper<'_>)>,
     gate: &dyn Gate,
 ) -> Result<Observed, Problem> {
@@ -173,7 +174,8 @@ async fn converge(
     for _ in 0..ROUNDS {
         let readers = maker.map(|(_, pass, _)| pass.readers());
         let desired = desired_of(world, record, backend, access, key.clone())?
-            .with_auditors(readers.unwrap_or_default());
+            .with_auditors(readers.unwrap_or_default())
+            .with_order(order.clone());
         // Who is to have no access is looked for, though nothing may tell of him any more.
         let known = backend.observed(record);
         let audited = access == Access::Closed

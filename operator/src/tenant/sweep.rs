@@ -4,20 +4,37 @@ use crate::controller::world::World;
 use crate::effect::{Failure, Plane, Site};
 use crate::kubernetes::apply::problem;
 use crate::kubernetes::{Kind, ObjectKey};
-use crate::plan::Problem;
-use kube::Error;
+use crate::plan::{Permit, Problem};
+use eoffice_crds::DestructionOf;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams};
+use kube::{Error, ResourceExt};
 use std::collections::BTreeSet;
 
 const CLEAR: Site = Site::write(Plane::Kubernetes, "clear");
+const VOLUMES: Site = Site::read(Plane::Kubernetes, "list_volume_claims");
 
 /// What a tenant's application may have put there, whoever made it. What makes others goes first.
-const APPLICATION: [(&str, &str, &str, &str); 9] = [
+const APPLICATION: [(&str, &str, &str, &str); 13] = [
+    (
+        "autoscaling",
+        "v2",
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+    ),
     ("batch", "v1", "CronJob", "cronjobs"),
     ("batch", "v1", "Job", "jobs"),
     ("apps", "v1", "Deployment", "deployments"),
     ("apps", "v1", "StatefulSet", "statefulsets"),
     ("apps", "v1", "DaemonSet", "daemonsets"),
+    ("apps", "v1", "ReplicaSet", "replicasets"),
+    ("", "v1", "ReplicationController", "replicationcontrollers"),
+    (
+        "policy",
+        "v1",
+        "PodDisruptionBudget",
+        "poddisruptionbudgets",
+    ),
     ("", "v1", "Pod", "pods"),
     ("", "v1", "Service", "services"),
     ("", "v1", "ConfigMap", "configmaps"),
@@ -27,9 +44,30 @@ const APPLICATION: [(&str, &str, &str, &str); 9] = [
 /// Every namespace has one, and gets it again.
 const USUAL_ACCOUNT: &str = "default";
 
-/// Removes all of it, guards last: nothing runs, and nobody gets in, while something is left.
-pub async fn all(world: &World, namespace: &str) -> Result<(), Problem> {
+/// The volumes that an application has claimed: there may be data in them.
+pub async fn volumes(world: &World, namespace: &str) -> Result<Vec<DestructionOf>, Problem> {
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(world.client.clone(), namespace);
+    let every = ListParams::default();
+    let listed = world
+        .effects
+        .call(VOLUMES, namespace, || api.list(&every))
+        .await
+        .map_err(|failure| problem("list the volume claims in", namespace, &failure))?;
+    let told = listed.into_iter().map(|claim| DestructionOf {
+        kind: "volume claim".to_owned(),
+        name: claim.name_any(),
+        place: format!("namespace {namespace}"),
+        identity: claim.uid(),
+        bytes: None,
+    });
+    Ok(told.collect())
+}
+
+/// Removes all of it, guards last: nothing runs, and nobody gets in, while something is left. Before each kind it is
+/// asked whether it still may.
+pub async fn all(world: &World, namespace: &str, permit: &dyn Permit) -> Result<(), Problem> {
     for (group, version, kind, plural) in APPLICATION {
+        permit.stands().await?;
         let gvk = GroupVersionKind::gvk(group, version, kind);
         clear(
             world,

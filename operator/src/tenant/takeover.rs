@@ -51,6 +51,15 @@ pub async fn look(
         &stored.spec,
         claimant.as_ref(),
     )?;
+    if let (Some(own), RecordState::Succeeded) = (own, stored.spec.state) {
+        return Err(problem(
+            from,
+            &format!(
+                "this tenant had it already, and it was destroyed, {}",
+                decided(own)
+            ),
+        ));
+    }
     Ok(Some(stored))
 }
 

@@ -1,8 +1,11 @@
 //! One look at the record of a tenant that has left: what is due about it, done.
 
 mod guard;
+mod report;
+mod witness;
 
 pub use self::guard::is_open;
+use self::report::{done, fails, report, say, say_again, tell_forced};
 use crate::audit;
 use crate::controller::world::World;
 use crate::effect::{Plane, Site};
@@ -12,16 +15,16 @@ use crate::plan::Problem;
 use crate::tenant::destroy::{Warrant, certificate, condemn, destroy, is_untouched};
 use crate::tenant::events::Told;
 use crate::tenant::purge::{Circumstances, Next, Said, decide};
-use crate::tenant::status::{Nature, condition, nature};
-use crate::tenant::store::{Tone, read_record, tell_of_record, write_record, write_record_status};
+use crate::tenant::status::{Nature, nature};
+use crate::tenant::store::{Tone, read_record, tell_of_record, write_record};
 use crate::tenant::{sweep, takeover};
 use eoffice_crds::{
-    ConditionType, EOfficeTenant, Reason, RecordState, TenantRecord, TenantRecordSpec,
-    TenantRecordStatus, finalizers, tenant_namespace,
+    EOfficeTenant, Reason, RecordState, TenantRecord, TenantRecordSpec, finalizers,
+    tenant_namespace,
 };
 use jiff::SignedDuration;
+use kube::ResourceExt;
 use kube::api::{Api, ListParams};
-use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use std::time::Duration;
 
 const LIVING: Site = Site::read(Plane::Kubernetes, "list_tenants_of_name");
@@ -58,7 +61,11 @@ pub async fn look(world: &World, name: &str) -> Result<Option<Duration>, Problem
         RecordState::Live => report(world, &stored, None).await.map(|()| None),
         RecordState::Retained | RecordState::Purging => {
             guard::keep_shut(world, &stored).await?;
-            order(world, stored).await
+            let ordered = stored.spec.purge.is_some() || stored.spec.purge_accepted.is_some();
+            match order(world, stored).await {
+                Err(problem) if ordered => fails(world, name, problem).await,
+                outcome => outcome,
+            }
         }
         RecordState::Succeeded => {
             sweep::access(world, &tenant_namespace(name)).await?;
@@ -87,6 +94,10 @@ async fn order(world: &World, stored: TenantRecord) -> Result<Option<Duration>, 
                 purge_accepted: Some(accepted.clone()),
                 ..stored.spec.clone()
             };
+            // The backends first: what only the record tells of does not stand.
+            if let Some(said) = witness::write(world, &spec).await? {
+                return say(world, &stored, &said).await;
+            }
             let stored = write(world, &stored, &spec).await?;
             tell(world, &stored, Tone::Warning, "PurgeAccepted", &note).await;
             let said = Said {
@@ -99,12 +110,7 @@ async fn order(world: &World, stored: TenantRecord) -> Result<Option<Duration>, 
         Next::Destroy => match purge(world, &stored).await {
             Ok(None) => Ok(None),
             Ok(Some(said)) => say_again(world, name_of(&stored), &said).await,
-            Err(problem) => {
-                let message = format!("{problem}; it is tried again");
-                let said = Said::new(Reason::Purging, message);
-                say_again(world, name_of(&stored), &said).await?;
-                Err(problem)
-            }
+            Err(problem) => Err(problem),
         },
     }
 }
@@ -119,17 +125,25 @@ fn is_blank(stored: &TenantRecord) -> bool {
 /// What stands for or against the order, the living included.
 async fn judge(world: &World, stored: &TenantRecord) -> Result<Next, Problem> {
     let namespace = stored.namespace().unwrap_or_default();
-    let next = decide(
-        &stored.spec,
-        &Circumstances {
-            namespace: &namespace,
-            installation: world.installation(),
-            cooling: world.settings.purge_cooling,
-            now: world.clock.now(),
-        },
-    );
-    let begins = stored.spec.state == RecordState::Retained;
-    if !begins || matches!(next, Next::Rest | Next::Stop(_)) {
+    let circumstances = Circumstances {
+        namespace: &namespace,
+        installation: world.installation(),
+        cooling: world.settings.purge_cooling,
+        now: world.clock.now(),
+        witness: uuid::Uuid::new_v4().simple().to_string(),
+    };
+    let mut next = decide(&stored.spec, &circumstances);
+    if next == Next::Destroy && !witness::stands(world, &stored.spec).await? {
+        next = witness::void(&stored.spec, &circumstances);
+    }
+    if matches!(next, Next::Rest | Next::Stop(_)) {
+        return Ok(next);
+    }
+    if let Some(who) = witness::double(world, &stored.spec).await? {
+        let why = format!("nothing is destroyed: {who}");
+        return Ok(Next::Stop(Said::new(Reason::PurgeRefused, why)));
+    }
+    if stored.spec.state == RecordState::Purging {
         return Ok(next);
     }
     Ok(match rival(world, &stored.spec).await? {
@@ -182,6 +196,10 @@ async fn stop(
 ) -> Result<Option<Duration>, Problem> {
     let mut spec = stored.spec.clone();
     let voided = spec.purge_accepted.take().is_some();
+    if voided {
+        // The backends first: a record that is put back from a backup finds no order there.
+        witness::wipe(world, &spec).await?;
+    }
     let mut said = said;
     if spec.state == RecordState::Purging {
         if is_untouched(world, &spec).await? {
@@ -222,8 +240,6 @@ async fn purge(world: &World, stored: &TenantRecord) -> Result<Option<Said>, Pro
         Ok(destroyed) => destroyed,
         Err(halt) => return halted(world, halt).map(Some),
     };
-    let namespace = tenant_namespace(&record.tenant.name);
-    sweep::all(world, &namespace).await?;
     Warrant::Order.stands(world, &record).await?;
     let now = world.clock.now();
     let certificate = certificate(&record, &Warrant::Order, now, destroyed);
@@ -251,7 +267,10 @@ async fn begin(
     world: &World,
     stored: &TenantRecord,
 ) -> Result<Result<TenantRecord, Halt>, Problem> {
-    let mut spec = stored.spec.clone();
+    let mut spec = TenantRecordSpec {
+        state: RecordState::Purging,
+        ..stored.spec.clone()
+    };
     if let Err(halt) = condemn(world, &mut spec).await {
         return Ok(Err(halt));
     }
@@ -261,7 +280,6 @@ async fn begin(
         Next::Destroy => {}
         _ => return Err(changed(&stored.spec)),
     }
-    spec.state = RecordState::Purging;
     let begun = write(world, stored, &spec).await?;
     let note = "the data is being destroyed, as ordered";
     tell(world, &begun, Tone::Warning, "Purging", note).await;
@@ -296,73 +314,8 @@ fn halted(world: &World, halt: Halt) -> Result<Said, Problem> {
     })
 }
 
-fn done(record: &TenantRecordSpec) -> Said {
-    let last = record.destructions.last();
-    let message = last.map_or("the data was destroyed".to_owned(), |last| {
-        let on = last.committee_reference.as_deref();
-        format!(
-            "the data was destroyed at {} on decision {} of {}; spec.destructions has the certificate",
-            last.destroyed_at.0,
-            on.unwrap_or("of its tenant"),
-            last.approved_by
-        )
-    });
-    Said::new(Reason::Destroyed, message)
-}
-
-/// Says what stands against it; answers with when to look again.
-async fn say(
-    world: &World,
-    stored: &TenantRecord,
-    said: &Said,
-) -> Result<Option<Duration>, Problem> {
-    report(world, stored, Some(said)).await?;
-    let left = said
-        .until
-        .map(|until| until.duration_since(world.clock.now()));
-    Ok(left.map(|left| Duration::try_from(left).unwrap_or_default() + BEYOND))
-}
-
-/// The same about the record as it is by now.
-async fn say_again(world: &World, name: &str, said: &Said) -> Result<Option<Duration>, Problem> {
-    match read_record(world, name).await? {
-        Some(stored) => say(world, &stored, said).await,
-        None => Ok(None),
-    }
-}
-
 fn name_of(stored: &TenantRecord) -> &str {
     &stored.spec.tenant.name
-}
-
-/// A time that has come is a little past.
-const BEYOND: Duration = Duration::from_millis(50);
-
-/// Writes the condition, if it changed.
-async fn report(world: &World, stored: &TenantRecord, said: Option<&Said>) -> Result<(), Problem> {
-    let before = stored.status.clone().unwrap_or_default();
-    let truth = |reason| match reason {
-        Reason::Destroyed => "True",
-        _ => "False",
-    };
-    let conditions = said.map(|said| {
-        condition(
-            &before.conditions,
-            ConditionType::Purged.as_str(),
-            truth(said.reason),
-            said.reason,
-            &said.message,
-            stored.metadata.generation.unwrap_or_default(),
-            world.clock.now(),
-        )
-    });
-    let after = TenantRecordStatus {
-        conditions: conditions.into_iter().collect(),
-    };
-    match before == after {
-        true => Ok(()),
-        false => write_record_status(world, stored, &after).await,
-    }
 }
 
 async fn write(
@@ -377,19 +330,4 @@ async fn write(
 
 async fn tell(world: &World, stored: &TenantRecord, tone: Tone, reason: &'static str, note: &str) {
     tell_of_record(world, stored, &Told::new(tone, reason, note)).await;
-}
-
-async fn tell_forced(world: &World, stored: &TenantRecord) {
-    let name = &stored.spec.tenant.name;
-    let holder = ObjectRef::<EOfficeTenant>::new(name).within(&stored.spec.tenant.namespace);
-    let left = match world.tenants.get(&holder) {
-        Some(_) => "its tenant goes on as long as nothing in the namespace has to be made anew",
-        None => "what its tenant left is kept",
-    };
-    let note = format!(
-        "somebody had this record or its namespace deleted while data stands behind it: its finalizer {} keeps it, and {left}; it goes once the data is destroyed as ordered",
-        finalizers::RECORD
-    );
-    tracing::warn!(tenant = name, "{note}");
-    tell(world, stored, Tone::Warning, "DeletionForced", &note).await;
 }

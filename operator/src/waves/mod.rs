@@ -5,6 +5,7 @@
 //! on where the last one was.
 
 mod breadth;
+mod matter;
 mod order;
 mod report;
 #[cfg(test)]
@@ -13,9 +14,10 @@ mod tests;
 mod wave;
 
 pub use breadth::Breadth;
+pub use matter::{Matter, matter};
 pub use order::{Entry, Turns, order};
 pub use report::{Report, Summary, pace};
-pub use wave::{Member, Rules, Seen, Stage, Wave, sets_aside, stage};
+pub use wave::{Member, Rules, Seen, Stage, Wave, stage};
 
 /// The sentence of a tenant that waits for its turn. Its place is told elsewhere: here it would be written at each step.
 pub const AWAITING: &str = "it waits for its turn, as only so many new tenants are made at once; its place in the queue is told by kubectl eoffice status";

@@ -171,6 +171,7 @@ fn how_far_a_tenant_is_follows_from_what_is_seen_of_it() {
         proved,
         paused,
         ready,
+        own_host: false,
         failing_since: ready
             .filter(|(_, reason)| nature(*reason) == Nature::Retry)
             .map(|_| at(100)),
@@ -221,13 +222,32 @@ fn how_far_a_tenant_is_follows_from_what_is_seen_of_it() {
             [Some(Stage::Done); 3],
         ),
         (
+            "no way in for its own host, all else is there",
+            Seen {
+                own_host: true,
+                failing_since: Some(at(100)),
+                ..seen(false, false, not(Reason::NotIssued))
+            },
+            [Some(Stage::Making(at(110))), None, None],
+        ),
+        (
             "paused while it fails",
             seen(false, true, not(Reason::Unreachable)),
             [None; 3],
         ),
         (
-            "no server has room",
+            "begun right after it was approved",
+            seen(false, false, not(Reason::AwaitingApproval)),
+            [overdue, overdue, failing],
+        ),
+        (
+            "begun right after it waited for room",
             seen(false, false, not(Reason::Queued)),
+            [overdue, overdue, failing],
+        ),
+        (
+            "a code that another agency has",
+            seen(false, false, not(Reason::CodeConflict)),
             [None; 3],
         ),
         (
@@ -244,6 +264,11 @@ fn how_far_a_tenant_is_follows_from_what_is_seen_of_it() {
     for reason in Reason::ALL {
         let late = stage(&seen(false, false, not(*reason)), at(601), &RULES);
         assert!(!matches!(late, Some(Stage::Making(_))), "{reason}");
+        assert_eq!(
+            late.is_none(),
+            matter(*reason) == Matter::Tenant,
+            "{reason}"
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who is in the making, and whether the newest wave fails.
 
-use super::Entry;
+use super::{Entry, Matter, matter};
 use crate::tenant::status::{Nature, nature};
 use eoffice_crds::Reason;
 use jiff::{SignedDuration, Timestamp};
@@ -58,28 +58,29 @@ pub struct Seen {
     pub paused: bool,
     /// Whether it is Ready, and the reason, where that is one we know.
     pub ready: Option<(bool, Reason)>,
-    /// Since when it fails with something that is tried again.
+    /// Whether all that is missing is the certificate of a host of its own: that is its agency's DNS, not our issuer.
+    pub own_host: bool,
+    /// Since when it fails with something that is tried again, or waits for its own host alone.
     pub failing_since: Option<Timestamp>,
 }
 
-/// How far a tenant is; none for one that a person, or a lack of room, set aside: it neither takes up a turn nor
-/// counts as failing.
+/// How far a tenant is; none for one that is set aside, as what stands against it is its own: it neither takes up a
+/// turn nor counts as failing.
 pub fn stage(seen: &Seen, now: Timestamp, rules: &Rules) -> Option<Stage> {
-    match seen.ready {
-        _ if seen.proved => Some(Stage::Done),
-        Some((true, _)) => Some(Stage::Done),
-        _ if seen.paused => None,
-        Some((_, reason)) if sets_aside(reason) => None,
-        Some((_, reason)) if nature(reason) == Nature::Person => Some(Stage::Failing),
-        _ => {
-            let until = time_is_up(seen, rules);
-            let in_time = now <= until;
-            Some(if in_time {
-                Stage::Making(until)
-            } else {
-                Stage::Failing
-            })
-        }
+    let reason = match seen.ready {
+        _ if seen.proved => return Some(Stage::Done),
+        Some((true, _)) => return Some(Stage::Done),
+        _ if seen.paused => return None,
+        Some((_, reason)) => reason,
+        None => Reason::Progressing,
+    };
+    let until = time_is_up(seen, rules);
+    match matter(reason) {
+        Matter::Tenant => None,
+        Matter::Platform if nature(reason) == Nature::Person => Some(Stage::Failing),
+        Matter::Platform | Matter::Underway if now <= until => Some(Stage::Making(until)),
+        Matter::Underway if seen.own_host => None,
+        Matter::Platform | Matter::Underway => Some(Stage::Failing),
     }
 }
 
@@ -89,19 +90,6 @@ fn time_is_up(seen: &Seen, rules: &Rules) -> Timestamp {
     let overdue = seen.at.checked_add(patience).unwrap_or(Timestamp::MAX);
     let failing = seen.failing_since.map(|since| since + PASSING);
     failing.map_or(overdue, |failing| failing.min(overdue))
-}
-
-/// Whether a tenant waits for something that has nothing to do with how well it is made.
-pub fn sets_aside(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::Paused
-            | Reason::Held
-            | Reason::Delayed
-            | Reason::Queued
-            | Reason::AwaitingApproval
-            | Reason::ApprovalOutdated
-    )
 }
 
 /// A tenant that had its turn.

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
 
 use super::audit;
-use super::etcd::Etcd;
+use super::etcd::{Backup, Etcd};
 use crate::ground::Ground;
 use crate::kubeconfig::{Credential, Kubeconfig};
 use crate::net::free_port;
@@ -108,10 +108,27 @@ impl ControlPlane {
 
     /// Loses all three, with all they know.
     pub async fn lose(&self) -> Result<()> {
+        self.kill().await;
+        self.etcd.forget()
+    }
+
+    /// Copies all they know; they do not answer for that moment.
+    pub async fn backup(&self) -> Result<Backup> {
+        let backup = self.etcd.backup().await?;
+        self.api_server.ready().await?;
+        Ok(backup)
+    }
+
+    /// Ends all three; started again, they know what they knew then, and nothing since.
+    pub async fn put_back(&self, backup: &Backup) -> Result<()> {
+        self.kill().await;
+        self.etcd.put_back(backup)
+    }
+
+    async fn kill(&self) {
         self.controller_manager.kill().await;
         self.api_server.kill().await;
         self.etcd.part.kill().await;
-        self.etcd.forget()
     }
 
     /// A client with all rights.

@@ -1,8 +1,10 @@
 //! etcd, the memory of the control plane.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use tempfile::TempDir;
 
 use crate::ground::Ground;
 use crate::net::free_port;
@@ -18,6 +20,10 @@ pub struct Etcd {
     url: String,
     data: PathBuf,
 }
+
+/// All that etcd knew at one time. Dropping it removes the copy.
+#[derive(Debug)]
+pub struct Backup(TempDir);
 
 impl Etcd {
     /// Prepares one on free ports; `durable` has every write reach the disk.
@@ -58,6 +64,38 @@ impl Etcd {
 
     /// Loses all it knows; it must not run.
     pub fn forget(&self) -> Result<()> {
-        std::fs::remove_dir_all(&self.data).context("remove etcd's data")
+        fs::remove_dir_all(&self.data).context("remove etcd's data")
     }
+
+    /// Copies all it knows; it does not serve for that moment.
+    pub async fn backup(&self) -> Result<Backup> {
+        self.part.stop().await;
+        let beside = self.data.parent().context("etcd's data has no folder")?;
+        let backup = TempDir::with_prefix_in("etcd-backup-", beside)?;
+        copy(&self.data, backup.path()).context("copy etcd's data")?;
+        self.part.start().await?;
+        Ok(Backup(backup))
+    }
+
+    /// Has it know what it knew then, and nothing since; it must not run.
+    pub fn put_back(&self, backup: &Backup) -> Result<()> {
+        self.forget()?;
+        fs::create_dir(&self.data).context("make a folder for etcd's data")?;
+        copy(backup.0.path(), &self.data).context("put etcd's data back")
+    }
+}
+
+/// Copies what is in a folder into another that is there.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
+    for entry in fs::read_dir(from)? {
+        let (entry, copied) = entry.map(|it| (it.path(), to.join(it.file_name())))?;
+        if entry.is_dir() {
+            fs::create_dir(&copied)?;
+            copy(&entry, &copied)?;
+        } else {
+            fs::copy(&entry, &copied)?;
+        }
+    }
+    Ok(())
 }

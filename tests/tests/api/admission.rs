@@ -1,10 +1,10 @@
 //! The admission policies, each by what it lets pass and what it refuses.
 
-use kube::Client;
+use kube::{Client, Error};
 use serde_json::{Value, json};
 
 use crate::people::People;
-use crate::world::{Handle, OFFICERS, OPERATOR, World, allowed, refused};
+use crate::world::{Handle, OFFICERS, OPERATOR, World, allowed, eventually, refused};
 use crate::{approvals, authority, records, tenants};
 
 /// Who asks.
@@ -33,6 +33,7 @@ pub async fn all(world: &World) {
     ingresses_keep_to_the_hosts_granted(&askers).await;
     definitions_stay(&askers).await;
     namespaces_in_use_stay(&askers).await;
+    tenants_namespaces_are_so_for_good(&askers).await;
     authority::our_labels_on_namespaces_are_the_operators(&askers).await;
     authority::acceptances_are_an_approvers(&askers).await;
     authority::finalizers_are_the_operators(&askers).await;
@@ -255,8 +256,69 @@ async fn namespaces_in_use_stay(
         || used.try_delete(),
     )
     .await;
-    used.patch(&json!({"metadata": {"labels": {"eoffice.gdcc.go.th/in-use": null}}}))
-        .await
-        .unwrap();
+    let none = json!({"metadata": {"labels": {"eoffice.gdcc.go.th/in-use": null}}});
+    let sentence = "the operator takes its label eoffice.gdcc.go.th/in-use away once none is left";
+    refused("its label", sentence, || used.try_patch(&none)).await;
+    let by_operator = Handle::new(operator, &namespace("province-31", json!({}))).await;
+    by_operator.patch(&none).await.unwrap();
     allowed("one no longer in use", || used.try_delete()).await;
+}
+
+/// Neither the one command nor the two that come to the same.
+async fn tenants_namespaces_are_so_for_good(
+    Askers {
+        admin,
+        officer,
+        operator,
+        ..
+    }: &Askers,
+) {
+    const LABEL: &str = "eoffice.gdcc.go.th/tenant";
+    let label = |value: Value| json!({"metadata": {"labels": {LABEL: value}}});
+    let town = namespace("eoffice-town", json!({}));
+    let by_operator = Handle::new(operator, &town).await;
+    let by_admin = Handle::new(admin, &town).await;
+    for value in [Value::Null, "other".into(), "".into()] {
+        let sentence = "namespace eoffice-town is that of tenant town for good";
+        let patch = label(value);
+        refused("its label", sentence, || by_admin.try_patch(&patch)).await;
+        allowed("the operator", || by_operator.try_patch(&patch)).await;
+    }
+    let by_officer = Handle::new(officer, &town).await;
+    let theirs = "only the operator and the platform admins change eoffice.gdcc.go.th/tenant";
+    let none = label(Value::Null);
+    refused("its label", theirs, || by_officer.try_patch(&none)).await;
+    let province = Handle::new(admin, &namespace("province-32", json!({}))).await;
+    let forged = label("town".into());
+    let sentence = "namespace province-32 is not that of tenant town";
+    refused("a label", sentence, || province.try_patch(&forged)).await;
+
+    // One that lost its label before it was kept from that.
+    let left = [
+        json!({"labels": {LABEL: "stripped"}}),
+        json!({"labels": {"eoffice.gdcc.go.th/tenant-namespace": "province-30"}}),
+        json!({"labels": {"app.kubernetes.io/managed-by": "eoffice-operator"}}),
+        json!({"annotations": {"eoffice.gdcc.go.th/hosts": "a.example"}}),
+    ];
+    for mut metadata in left {
+        metadata["name"] = "eoffice-stripped".into();
+        let stripped = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
+        let by_operator = Handle::new(operator, &stripped).await;
+        by_operator.create().await.unwrap();
+        let by_admin = Handle::new(admin, &stripped).await;
+        let sentence =
+            "namespace eoffice-stripped holds the record and the data of tenant stripped";
+        refused("what is left", sentence, || by_admin.try_delete()).await;
+        by_operator.delete().await.unwrap();
+        eventually(|| async {
+            let left = by_operator.api.get_opt(&by_operator.name).await?;
+            let gone = left.is_none();
+            gone.then_some(())
+                .ok_or_else(|| Error::Service("still there".into()))
+        })
+        .await;
+    }
+    let another = Handle::new(admin, &namespace("eoffice-elsewhere", json!({}))).await;
+    another.create().await.unwrap();
+    allowed("a namespace of that prefix alone", || another.try_delete()).await;
 }

@@ -17,7 +17,6 @@ pub async fn our_labels_on_namespaces_are_the_operators(
     let patches = [
         json!({"labels": {"eoffice.gdcc.go.th/province": null}}),
         json!({"labels": {"eoffice.gdcc.go.th/province": "31"}}),
-        json!({"labels": {"eoffice.gdcc.go.th/tenant": null}}),
         json!({"annotations": {"eoffice.gdcc.go.th/hosts": "eoffice.neighbour.go.th"}}),
         json!({"annotations": {"eoffice.gdcc.go.th/hosts": null}}),
     ];

@@ -4,19 +4,20 @@ use std::collections::BTreeSet;
 
 use eoffice_crds::TenantRecord;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
-use kube::{Client, CustomResourceExt, Error};
+use kube::{CustomResourceExt, Error};
 use serde_json::{Value, json};
 
 use crate::admission::namespace;
 use crate::people::{NO_RIGHT, People, Row, each};
+use crate::restored;
 use crate::world::{Handle, allowed, eventually, refused};
 
-const THE_OPERATORS: &str = "records are written by the operator only";
+pub const THE_OPERATORS: &str = "records are written by the operator only";
 const NOT_ENDED: &str = "data of tenant town stands behind this record, and nobody deletes it";
 
 pub async fn all(people: &People<'_>) {
     let record = record("eoffice-town", "town");
-    made(people, &record).await;
+    restored::all(people, &record).await;
     let by_operator = Handle::new(people.operator, &record).await;
     let finalizer = json!({"metadata": {"finalizers": ["eoffice.gdcc.go.th/data"]}});
     by_operator.create().await.unwrap();
@@ -26,6 +27,8 @@ pub async fn all(people: &People<'_>) {
         let patch = json!({"spec": {"state": state}});
         by_operator.patch(&patch).await.unwrap();
         legal_hold(people, &record).await;
+        keeping(people, &record).await;
+        restored::corrected(people, &record, state).await;
         orders(people, &record, state).await;
         endings(people, &record, state).await;
     }
@@ -33,66 +36,21 @@ pub async fn all(people: &People<'_>) {
     a_namespace_that_ends(people, &record).await;
 }
 
-fn record(namespace: &str, tenant: &str) -> Value {
+pub fn record(namespace: &str, tenant: &str) -> Value {
     json!({
         "apiVersion": "eoffice.gdcc.go.th/v1alpha1",
         "kind": "TenantRecord",
         "metadata": {"name": "record", "namespace": namespace},
         "spec": {
-            "installationId": "sandbox", "fingerprint": "0", "state": "live", "hosts": ["town.eoffice.example"],
+            "installationId": "sandbox", "fingerprint": "0", "state": "live", "hosts": ["town.eoffice.example", "eoffice.town.go.th"],
             "tenant": {"namespace": "province-30", "name": tenant, "uid": "0"},
             "frozen": {"class": "standard", "baseDomain": "eoffice.example", "store": "objects", "versioning": true,
                        "allowDelete": false, "retain": {"days": 1, "restore": "Automatic"}},
             "database": {"server": "pg-a", "systemIdentifier": "1", "name": "eo_0", "role": "eo_0_owner", "login": "eo_0_a", "connectionLimit": 20},
             "storage": {"store": "objects", "storeIdentity": "1", "bucket": "eo-0-documents", "user": "eo-0"},
-            "tenantSpec": {"whatever": "is kept"},
+            "tenantSpec": {"agency": {"nameTh": "เทศบาล", "province": "30"}, "whatever": "is kept"},
         },
     })
-}
-
-/// Only the operator makes a record; a platform admin may put one back that was lost, but no order with it.
-async fn made(people: &People<'_>, town: &Value) {
-    let order = json!({"committeeReference": "1/2579", "approvedBy": "pim"});
-    let accepted = json!({"committeeReference": "1/2579", "approvedBy": "pim",
-        "at": "2026-11-21T10:00:00Z", "notBefore": "2026-11-28T10:00:00Z"});
-    let with = |key: &str, value: &Value| {
-        let mut record = town.clone();
-        record["spec"]["state"] = "retained".into();
-        record["spec"][key] = value.clone();
-        record
-    };
-    let plain = with("legalHold", &json!(true));
-    let called_otherwise = {
-        let mut record = plain.clone();
-        record["metadata"]["name"] = "another".into();
-        record
-    };
-    let elsewhere = record("eoffice-other", "town");
-    let its_place = "the record of tenant town is called record, in namespace eoffice-town";
-    #[rustfmt::skip]
-    let rows: [(&str, &Client, Value, Option<&str>); 13] = [
-        ("one with every right", people.anyone, plain.clone(), Some(THE_OPERATORS)),
-        ("an approver", &people.somchai, plain.clone(), Some("cannot create resource")),
-        ("an officer", &people.nok, plain.clone(), Some("cannot create resource")),
-        ("a platform admin", &people.pim, plain.clone(), None),
-        ("the operator", people.operator, plain, None),
-        ("with an order", &people.pim, with("purge", &order), Some("begins without purge:")),
-        ("with an accepted one", people.admin, with("purgeAccepted", &accepted), Some("begins without purgeAccepted:")),
-        ("with a certificate", &people.pim, with("destructions", &json!([])), Some("begins without destructions:")),
-        ("of another name", &people.pim, called_otherwise.clone(), Some(its_place)),
-        ("of another name", people.admin, called_otherwise, Some(its_place)),
-        ("elsewhere", &people.pim, elsewhere.clone(), Some(its_place)),
-        ("elsewhere, the operator", people.operator, elsewhere, None),
-        ("with an order, the operator", people.operator, with("purge", &order), None),
-    ];
-    for (what, who, record, refusal) in rows {
-        let handle = Handle::new(who, &record).await;
-        let attempt = || handle.try_create();
-        match refusal {
-            Some(sentence) => refused(what, sentence, attempt).await,
-            None => allowed(what, attempt).await,
-        }
-    }
 }
 
 /// A change of every field that is the operator's alone.
@@ -106,13 +64,41 @@ fn operators() -> Value {
         "purgeAccepted": {"committeeReference": "1", "approvedBy": "pim", "at": "2026-11-21T10:00:00Z", "notBefore": "2026-11-21T10:00:00Z"},
         "successor": {"namespace": "province-30", "name": "another", "uid": "1"},
         "predecessor": {"namespace": "eoffice-another", "fingerprint": "1"},
-        "destructions": [],
+        "destructions": [], "condemned": [{"kind": "database", "name": "eo_0", "place": "pg-a"}],
     })
 }
 
-/// What a platform admin may correct.
-fn corrections() -> Value {
-    json!({"hosts": [], "tenantSpec": {"whatever": "was wrong"}})
+/// What a tombstone is kept by.
+fn dates() -> [(&'static str, Value); 5] {
+    [
+        ("retainedAt", json!("2006-11-21T10:00:00Z")),
+        ("retainedAt", Value::Null),
+        ("retainUntil", json!("2006-11-21T10:00:00Z")),
+        ("retainUntil", Value::Null),
+        ("frozen", json!({"retain": {"days": 1}})),
+    ]
+}
+
+/// Nobody but the operator changes what a tombstone is kept by.
+async fn keeping(people: &People<'_>, record: &Value) {
+    let by_operator = Handle::new(people.operator, record).await;
+    let frozen = |days: u32| json!({"retain": {"days": days}});
+    let left = json!({"retainedAt": "2016-11-21T10:00:00Z", "retainUntil": "2036-11-21T10:00:00Z", "frozen": frozen(3650)});
+    by_operator.patch(&json!({"spec": left})).await.unwrap();
+    for (field, value) in dates() {
+        let patch = json!({"spec": {field: value}});
+        let sentence = format!("{THE_OPERATORS}, and so is {field} of spec");
+        let theirs = Some(sentence.as_str());
+        let rows: [Row<'_>; 4] = [
+            (field, &people.pim, patch.clone(), theirs),
+            (field, &people.somchai, patch.clone(), theirs),
+            (field, people.admin, patch.clone(), theirs),
+            (field, people.operator, patch, None),
+        ];
+        each(record, &rows).await;
+    }
+    let none = json!({"retainedAt": null, "retainUntil": null, "frozen": frozen(1)});
+    by_operator.patch(&json!({"spec": none})).await.unwrap();
 }
 
 async fn fields(people: &People<'_>, record: &Value) {
@@ -126,8 +112,8 @@ async fn fields(people: &People<'_>, record: &Value) {
     };
     let definition = serde_json::to_value(TenantRecord::crd()).unwrap();
     let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
-    let people_write = json!({"legalHold": true, "purge": null});
-    let known = [operators(), corrections(), people_write];
+    let people_write = json!({"legalHold": true, "purge": null, "hosts": [], "tenantSpec": {}});
+    let known = [operators(), people_write];
     let known: BTreeSet<_> = known.iter().flat_map(keys).collect();
     assert_eq!(
         known,
@@ -145,16 +131,6 @@ async fn fields(people: &People<'_>, record: &Value) {
             (field, people.anyone, patch.clone(), theirs),
             (field, &people.nok, patch.clone(), Some(NO_RIGHT)),
             (field, people.operator, patch, None),
-        ];
-        each(record, &rows).await;
-    }
-    for (field, value) in corrections().as_object().unwrap() {
-        let patch = json!({"spec": {field: value}});
-        let rows: [Row<'_>; 4] = [
-            (field, &people.pim, patch.clone(), None),
-            (field, &people.somchai, patch.clone(), Some(THE_OPERATORS)),
-            (field, people.anyone, patch.clone(), Some(THE_OPERATORS)),
-            (field, &people.aum, patch, Some(NO_RIGHT)),
         ];
         each(record, &rows).await;
     }

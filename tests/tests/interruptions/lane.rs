@@ -1,18 +1,21 @@
 //! One tenant on its way round: to a point or to the end of a transition, and what is found there.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use eoffice_tests::Resident;
 use eoffice_tests::e2e::security::Platform;
 use eoffice_tests::proof::Credentials;
-use eoffice_tests::resident::Time;
 use tokio::time::sleep;
 
 use crate::access::{document_is_kept, finds_document, is_refused, store_document};
+use crate::certificate::is_whole;
 use crate::door::{Door, Point, stem};
-use crate::state::{Identity, State, difference, look};
-use crate::transitions::{Cycle, Names, Stage, Transition};
+use crate::stage::Stage;
+use crate::state::{Identity, State, difference, look, record};
+use crate::transitions::{Cycle, Names, Transition};
 
 /// A transition of which nothing was called for so long is through.
 const QUIET: Duration = Duration::from_millis(800);
@@ -227,7 +230,8 @@ pub async fn arrived(platform: &Platform, lane: &mut Lane, transition: &Transiti
             }
             lane.credentials = Some(given);
         }
-        Stage::Closed(_) | Stage::Tombstone => {
+        Stage::Waiting => {}
+        Stage::Closed(_) | Stage::Tombstone | Stage::Cooling => {
             is_refused(&Credentials::read(&client, name).await?).await?;
             is_refused(&known.context("it never had credentials")?).await?;
             document_is_kept(platform, &stem).await?;
@@ -235,6 +239,10 @@ pub async fn arrived(platform: &Platform, lane: &mut Lane, transition: &Transiti
         Stage::Destroyed | Stage::Purged => {
             is_refused(&known.context("it never had credentials")?).await?;
             lane.credentials = None;
+            if to == Stage::Purged {
+                let record = record(platform, name).await?;
+                is_whole(&record.context("its record is gone")?)?;
+            }
         }
     }
     let (_, now) = look(platform, &names, &stem).await?;
@@ -251,14 +259,21 @@ pub async fn arrived(platform: &Platform, lane: &mut Lane, transition: &Transiti
 /// One tenant goes round, and how all stands after each transition is told.
 pub async fn undisturbed(
     platform: &Platform,
-    time: &Time,
+    resident: &Resident,
+    door: &Arc<Door>,
     lane: &mut Lane,
 ) -> Result<Vec<(&'static str, State)>> {
     let mut found = Vec::new();
     for transition in lane.cycle.transitions {
-        time.advance(transition.time_passes())?;
+        resident.time.advance(transition.time_passes())?;
         lane.hand_over();
+        if transition.unseen {
+            resident.kill().await?;
+        }
         (transition.ask)(platform, &lane.names).await?;
+        if transition.unseen {
+            resident.start_under(Some(door.clone())).await?;
+        }
         let arrived = arrived(platform, lane, transition).await;
         arrived.with_context(|| format!("{} {}", lane.names.own, transition.name))?;
         // What comes after it was told, comes soon.

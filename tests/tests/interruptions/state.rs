@@ -4,17 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
-use aws_sdk_iam::types::{AccessKeyMetadata, StatusType};
 use eoffice_crds::{EOfficeTenant, RECORD_NAME, TenantRecord, tenant_namespace};
 use eoffice_operator::identity::auditor_hash;
-use eoffice_tests::e2e::security::{Platform, ask};
+use eoffice_tests::e2e::security::Platform;
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::transitions::{AUDITOR, Names};
+use crate::asks::AUDITOR;
+use crate::backends::{postgres, storage};
+use crate::certificate::certificate;
+use crate::transitions::Names;
 
 /// What differs from one time to the next, and from one tenant to another: times, identities, versions. Identities
 /// are compared by themselves: they may not change.
@@ -26,7 +28,6 @@ const LEFT_OUT: &[&str] = &[
     "bucketIdentity",
     "bytes",
     "creationTimestamp",
-    "destructions",
     "dueAt",
     "eoffice-identity",
     "eoffice-retention-since",
@@ -46,6 +47,7 @@ const LEFT_OUT: &[&str] = &[
     "observedGeneration",
     "oid",
     "resourceVersion",
+    "restoreFrom",
     "retainUntil",
     "retainedAt",
     "sizes",
@@ -131,6 +133,8 @@ pub async fn look(
         own.push((login.clone(), "login".into()));
         // Before the names that are in them.
         own.rotate_right(2);
+        // And before the name of the first login, which it begins with.
+        own.insert(0, (format!("eo_{names}_audit"), "auditor".into()));
     }
     let all = json!({
         "tenant": tenant_object.as_ref().map(asked_and_told),
@@ -139,12 +143,15 @@ pub async fn look(
         "others": others,
         "postgres": postgres,
         "storage": storage,
+        "certificate": record.as_ref().and_then(certificate),
     });
     let mut state = State::new();
     flatten("", &all, &own, &mut state);
-    // Of two logins one is in use. The other is there once there was a rotation, and opens nothing.
+    // Of two logins one is in use. The other is there once there was a rotation, and opens nothing; a certificate tells
+    // of both.
     let opens = format!("/postgres/roles/{RETIRED}/0 = true");
-    state.retain(|line| !line.contains(RETIRED) || *line == opens);
+    let told = |line: &str| line == opens || line.starts_with("/certificate/");
+    state.retain(|line| !line.contains(RETIRED) || told(line));
     Ok((state, identity))
 }
 
@@ -177,6 +184,8 @@ fn own_names(
             record.spec.tenant.uid.clone(),
         ]);
         names.extend(record.spec.storage.bucket_identity.clone());
+        let accepted = record.spec.purge_accepted.as_ref();
+        names.extend(accepted.map(|it| it.witness.clone()));
     }
     names.sort_by_key(|name| std::cmp::Reverse(name.len()));
     names
@@ -193,7 +202,8 @@ fn asked_and_told(tenant: &EOfficeTenant) -> Value {
     })
 }
 
-async fn record(platform: &Platform, tenant: &str) -> Result<Option<TenantRecord>> {
+/// Its record, if there is one.
+pub async fn record(platform: &Platform, tenant: &str) -> Result<Option<TenantRecord>> {
     let records: Api<TenantRecord> = platform.within(&tenant_namespace(tenant));
     Ok(records.get_opt(RECORD_NAME).await?)
 }
@@ -238,107 +248,15 @@ fn content(object: DynamicObject) -> Value {
     if let (Value::Object(content), Value::Object(data)) = (&mut content, object.data) {
         content.extend(data.into_iter().filter(|(key, _)| key != "status"));
     }
+    if let Some(spec) = content["spec"].as_object_mut() {
+        // The newest is looked at by itself, and those before stay.
+        spec.remove("destructions");
+    }
     if let Some(data) = content["data"].as_object_mut() {
         // Their worth is proved by use.
         data.values_mut().for_each(|value| *value = json!("..."));
     }
     content
-}
-
-async fn postgres(platform: &Platform, stem: &str) -> Result<Value> {
-    let server = &platform.sandbox.postgres[0];
-    let session = server.connect("postgres").await?;
-    let found = ask(&session, &POSTGRES.replace("<stem>", stem)).await?;
-    let mut found: Value = serde_json::from_str(&found.unwrap_or_default())?;
-    let database = format!("eo_{stem}");
-    if found["databases"].is_null() {
-        return Ok(found);
-    }
-    let session = server.connect(&database).await?;
-    let within = ask(&session, WITHIN).await?;
-    found["within"] = serde_json::from_str(&within.unwrap_or_default())?;
-    Ok(found)
-}
-
-const POSTGRES: &str = "
-SELECT json_build_object(
-  'databases', (SELECT json_object_agg(datname, json_build_array(pg_get_userbyid(datdba), datallowconn, datconnlimit,
-      datacl::text, shobj_description(oid, 'pg_database'))) FROM pg_database WHERE datname LIKE 'eo_<stem>%'),
-  'roles', (SELECT json_object_agg(rolname, json_build_array(rolcanlogin, rolconnlimit, rolinherit, rolsuper, rolcreatedb,
-      rolcreaterole, rolbypassrls, rolreplication, rolvaliduntil, rolconfig, shobj_description(oid, 'pg_authid')))
-      FROM pg_roles WHERE rolname LIKE 'eo_<stem>%'),
-  'members', (SELECT json_object_agg(r.rolname || ' ' || m.rolname || ' ' || pg_get_userbyid(a.grantor),
-      json_build_array(a.admin_option, a.inherit_option, a.set_option))
-      FROM pg_auth_members a JOIN pg_roles r ON r.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
-      WHERE r.rolname LIKE 'eo_<stem>%' OR m.rolname LIKE 'eo_<stem>%'),
-  'settings', (SELECT json_object_agg(coalesce(d.datname, '*') || ' ' || coalesce(r.rolname, '*'), s.setconfig)
-      FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r ON r.oid = s.setrole
-      WHERE d.datname LIKE 'eo_<stem>%' OR r.rolname LIKE 'eo_<stem>%'))::text";
-
-const WITHIN: &str = "
-SELECT json_build_object(
-  'schemas', (SELECT json_object_agg(nspname, json_build_array(pg_get_userbyid(nspowner), nspacl::text))
-      FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'),
-  'tables', (SELECT json_object_agg(relname, json_build_array(pg_get_userbyid(relowner), relacl::text, relkind))
-      FROM pg_class WHERE relnamespace = 'public'::regnamespace))::text";
-
-async fn storage(platform: &Platform, stem: &str) -> Result<Value> {
-    let store = &platform.sandbox.object_store;
-    let (s3, iam) = (store.admin(), store.iam_admin());
-    let mut buckets = BTreeMap::new();
-    for bucket in s3.list_buckets().send().await?.buckets() {
-        let name = bucket.name().unwrap_or_default();
-        if name.contains(stem) {
-            buckets.insert(name.to_owned(), bucket_of(&s3, name).await?);
-        }
-    }
-    let mut users = BTreeMap::new();
-    for user in iam.list_users().send().await?.users() {
-        let name = user.user_name();
-        if name.contains(stem) {
-            users.insert(name.to_owned(), user_of(&iam, name).await?);
-        }
-    }
-    Ok(json!({"buckets": buckets, "accounts": users}))
-}
-
-async fn bucket_of(s3: &aws_sdk_s3::Client, name: &str) -> Result<Value> {
-    let tags = s3.get_bucket_tagging().bucket(name).send().await;
-    let tags = tags.map(|it| it.tag_set).unwrap_or_default();
-    let tags = tags.into_iter().map(|tag| (tag.key, tag.value));
-    let tags: BTreeMap<_, _> = tags.collect();
-    let versioning = s3.get_bucket_versioning().bucket(name).send().await?;
-    let lock = s3.get_object_lock_configuration().bucket(name).send().await;
-    let lock = lock.ok().and_then(|it| it.object_lock_configuration);
-    let policy = s3.get_bucket_policy().bucket(name).send().await;
-    let versions = s3.list_object_versions().bucket(name).send().await?;
-    let keys = versions.versions().iter().filter_map(|it| it.key());
-    let markers = versions.delete_markers().iter().filter_map(|it| it.key());
-    let uploads = s3.list_multipart_uploads().bucket(name).send().await?;
-    Ok(json!({
-        "tags": tags,
-        "versioning": versioning.status().map(|it| it.as_str().to_owned()),
-        "lock": lock.map(|it| format!("{it:?}")),
-        "policy": policy.ok().and_then(|it| it.policy),
-        "versions": keys.collect::<Vec<_>>(),
-        "markers": markers.collect::<Vec<_>>(),
-        "uploads": uploads.uploads().len(),
-    }))
-}
-
-async fn user_of(iam: &aws_sdk_iam::Client, name: &str) -> Result<Value> {
-    let mut policies = BTreeMap::new();
-    let list = iam.list_user_policies().user_name(name).send().await?;
-    for policy in list.policy_names() {
-        let found = iam.get_user_policy().user_name(name).policy_name(policy);
-        let found = found.send().await?.policy_document;
-        policies.insert(policy.clone(), found);
-    }
-    let keys = iam.list_access_keys().user_name(name).send().await?;
-    let active = |key: &&AccessKeyMetadata| key.status() == Some(&StatusType::Active);
-    // One that was taken away stays, inactive, until its place is needed.
-    let keys = keys.access_key_metadata().iter().filter(active).count();
-    Ok(json!({"policies": policies, "active keys": keys}))
 }
 
 /// Each value with its path; texts that are JSON are gone into.

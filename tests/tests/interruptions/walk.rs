@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use eoffice_tests::e2e::core::class;
 use eoffice_tests::e2e::security::{Platform, eventually};
 use eoffice_tests::proof::Credentials;
 use eoffice_tests::{OperatorOptions, Options, Resident};
 use futures::future::{join_all, try_join_all};
-use serde_json::json;
 
 use crate::access::store_document;
+use crate::asks::{classes, delete};
 use crate::door::{Depth, Door, Passed};
 use crate::lane::{End, Lane, arrived, lanes, stands, to_an_end, undisturbed};
+use crate::stage::Stage;
 use crate::state::{State, look};
-use crate::transitions::{APPROVED, CLASS, Cycle, ROTATION, Stage, delete};
+use crate::transitions::Group;
 
 /// A transition that always meets new points never ends.
 const ROUNDS: usize = 2000;
@@ -45,36 +45,30 @@ struct Course {
 
 impl Walk {
     /// Starts everything, and lets one tenant of each cycle go round without being disturbed.
-    pub async fn begin(depth: Depth, cycles: &'static [Cycle]) -> Result<Self> {
+    pub async fn begin(depth: Depth, group: &'static Group) -> Result<Self> {
         let servers = vec!["pg-a".into()];
         let options = Options {
             servers,
             ..Options::default()
         };
         let platform = Platform::prepare(options, OperatorOptions::default()).await?;
-        for (name, approval) in [(CLASS, false), (APPROVED, true)] {
-            class(&platform, name, |spec| {
-                spec["rotation"] = ROTATION.into_iter().collect();
-                spec["retain"] = json!({"days": 1, "restore": "Automatic"});
-                spec["approvalRequired"] = json!(approval);
-            })
-            .await?;
-        }
+        classes(&platform).await?;
+        let cooling = format!("--purge-cooling={}", group.cooling);
         let more = OperatorOptions {
             // However many of them hang, the others are worked on.
-            args: vec!["--purge-cooling=1s".into(), "--concurrency=64".into()],
+            args: vec![cooling, "--concurrency=64".into()],
             ..OperatorOptions::default()
         };
         let resident = platform.resident(more).await?;
         let door = Door::new(depth);
         resident.start_under(Some(door.clone())).await?;
-        let names = cycles.iter().flat_map(|cycle| cycle.transitions);
+        let names = group.cycles.iter().flat_map(|cycle| cycle.transitions);
         let courses = names.map(|it| (it.name, Course::default())).collect();
         let mut walk = Self {
             platform,
             resident,
             door,
-            lanes: lanes(cycles),
+            lanes: lanes(group.cycles),
             courses,
             began: Instant::now(),
             rounds: 0,
@@ -111,12 +105,20 @@ impl Walk {
         Ok(())
     }
 
-    /// The first tenant of each cycle goes round once, so that it is known how all stands after each transition.
+    /// The first tenant of each cycle goes round once, so that it is known how all stands after each transition. Those
+    /// for which the operator must be stopped come after all others.
     async fn undisturbed(&mut self) -> Result<()> {
         let firsts = self.lanes.iter_mut().filter(|lane| lane.first);
-        let (platform, time) = (&self.platform, &self.resident.time);
-        let rounds = firsts.map(|lane| undisturbed(platform, time, lane));
-        let found = try_join_all(rounds).await?;
+        let (unseen, seen): (Vec<_>, Vec<_>) =
+            firsts.partition(|lane| lane.cycle.transitions.iter().any(|it| it.unseen));
+        let (platform, resident, door) = (&self.platform, &self.resident, &self.door);
+        let rounds = seen
+            .into_iter()
+            .map(|lane| undisturbed(platform, resident, door, lane));
+        let mut found = try_join_all(rounds).await?;
+        for lane in unseen {
+            found.push(undisturbed(platform, resident, door, lane).await?);
+        }
         for (name, state) in found.into_iter().flatten() {
             let course = self.courses.get_mut(name);
             course.context("an unknown transition")?.undisturbed = state;
@@ -161,8 +163,17 @@ impl Walk {
             (&lane.names, Arc::clone(passed))
         }));
         let (door, lanes) = (&self.door, &self.lanes);
+        let unseen = || lanes.iter().filter(|lane| lane.next().unseen);
+        if unseen().next().is_some() {
+            self.resident.kill().await?;
+            let asks = unseen().map(|lane| (lane.next().ask)(platform, &lane.names));
+            try_join_all(asks).await?;
+            self.resident.start_under(Some(door.clone())).await?;
+        }
         let asks = lanes.iter().map(|lane| async move {
-            (lane.next().ask)(platform, &lane.names).await?;
+            if !lane.next().unseen {
+                (lane.next().ask)(platform, &lane.names).await?;
+            }
             to_an_end(platform, door, lane).await
         });
         let ends = all_of(join_all(asks).await)?;

@@ -3,12 +3,15 @@
 use crate::bed::{Bed, Tenant, awaited, canary, door};
 use eoffice_crds::{DestructionOf, Reason, RecordState};
 use eoffice_operator::effect::{Effects, Verdict};
+use eoffice_operator::identity::Order;
 use eoffice_operator::plan::{Change, Problem};
 use eoffice_operator::postgres::{
     Access, Auditor, Credential, Desired, Server, Step, audit, auditor_login, converge, destroy,
     next_removal, size, verify,
 };
 use eoffice_operator::proof::Proof;
+use eoffice_tests::permit::{Permitted, Withdrawn};
+use serde_json::json;
 use std::time::Duration;
 
 /// A tenant that has left, with a table, and its whole record.
@@ -57,7 +60,7 @@ async fn all(operator: &Operator, desired: &Desired) -> Result<Vec<DestructionOf
     let mut destroyed = Vec::new();
     let Operator(server, effects) = operator;
     while let Some(Change { step, .. }) = next_removal(server, effects, desired).await? {
-        destroyed.extend(destroy(server, effects, &step).await?);
+        destroyed.extend(destroy(server, effects, &step, &Permitted).await?);
     }
     Ok(destroyed)
 }
@@ -70,7 +73,11 @@ async fn drop_of(bed: &Bed, desired: &Desired) -> Step {
             .unwrap();
         match next.unwrap().step {
             step @ Step::DropDatabase { .. } => return step,
-            step => drop(destroy(&bed.server, &bed.effects, &step).await.unwrap()),
+            step => drop(
+                destroy(&bed.server, &bed.effects, &step, &Permitted)
+                    .await
+                    .unwrap(),
+            ),
         }
     }
 }
@@ -224,7 +231,9 @@ async fn what_changes_at_the_last_moment_is_not_dropped() {
             bed.sql(&sql).await;
         }
         let (effects, counter) = door(None);
-        let problem = destroy(&bed.server, &effects, &step).await.unwrap_err();
+        let problem = destroy(&bed.server, &effects, &step, &Permitted)
+            .await
+            .unwrap_err();
         assert_eq!(
             (problem.reason, counter.changes()),
             (reason, 0),
@@ -245,7 +254,9 @@ async fn what_changes_at_the_last_moment_is_not_dropped() {
     let mut tenant = left(&bed, "elsewhere").await;
     tenant.record.database.system_identifier = "7000000000000000000".into();
     let step = drop_of(&bed, &tenant.desired(Access::Closed)).await;
-    let problem = destroy(&bed.server, &bed.effects, &step).await.unwrap_err();
+    let problem = destroy(&bed.server, &bed.effects, &step, &Permitted)
+        .await
+        .unwrap_err();
     assert_eq!(problem.reason, Reason::IdentityChanged, "{problem}");
     tenant = left(&bed, "another identity").await;
     tenant.record.database.oid = tenant.record.database.oid.map(|oid| oid + 1);
@@ -260,8 +271,51 @@ async fn what_changes_at_the_last_moment_is_not_dropped() {
     let mut edited = bed.tenant("lives").await;
     edited.record.state = RecordState::Retained;
     let step = drop_of(&bed, &edited.desired(Access::Closed)).await;
-    let problem = destroy(&bed.server, &bed.effects, &step).await.unwrap_err();
+    let problem = destroy(&bed.server, &bed.effects, &step, &Permitted)
+        .await
+        .unwrap_err();
     assert!(problem.message.contains("has left"), "{problem}");
+}
+
+/// An order that was withdrawn stands in a record that was put back from a backup, and not in the mark.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_on_the_order_that_the_mark_names_and_not_once_it_is_withdrawn() {
+    let bed = Bed::prepared().await;
+    let mut tenant = left(&bed, "ordered").await;
+    let closed = tenant.desired(Access::Closed);
+    tenant.record.state = RecordState::Purging;
+    let accepted = json!({
+        "committeeReference": "1", "approvedBy": "pim", "witness": "w1",
+        "at": "2026-11-21T10:00:00Z", "notBefore": "2026-11-21T10:00:00Z",
+    });
+    tenant.record.purge_accepted = serde_json::from_value(accepted).unwrap();
+    let ordered = tenant.desired(Access::Closed);
+    for named in [None, Some("w2")] {
+        let order = Order::Is(named.map(str::to_owned));
+        let marked = closed.clone().with_order(order);
+        converge(&bed.server, &bed.effects, &marked, &())
+            .await
+            .unwrap();
+        let step = drop_of(&bed, &ordered).await;
+        let problem = destroy(&bed.server, &bed.effects, &step, &Permitted).await;
+        let problem = problem.unwrap_err();
+        assert!(
+            problem.message.contains("the order"),
+            "{named:?}: {problem}"
+        );
+    }
+    let marked = closed.clone().with_order(Order::Is(Some("w1".into())));
+    converge(&bed.server, &bed.effects, &marked, &())
+        .await
+        .unwrap();
+    // Brought to order again, the mark keeps what it names.
+    converge(&bed.server, &bed.effects, &closed, &())
+        .await
+        .unwrap();
+    let step = drop_of(&bed, &ordered).await;
+    let problem = destroy(&bed.server, &bed.effects, &step, &Withdrawn).await;
+    assert_eq!(problem.unwrap_err().reason, Reason::PurgeRefused);
+    all(&fresh(&bed), &ordered).await.unwrap();
 }
 
 /// Whoever composes it dies at any change, and somebody else goes on.

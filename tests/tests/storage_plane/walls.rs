@@ -10,11 +10,12 @@ use aws_sdk_s3::types::{
 };
 use eoffice_crds::Reason;
 use eoffice_operator::objectstore::apply::apply;
-use eoffice_operator::objectstore::destroy::{Doomed, step};
+use eoffice_operator::objectstore::destroy::{Doomed, Progress, step};
 use eoffice_operator::objectstore::plan::plan;
 use eoffice_operator::objectstore::store;
 use eoffice_operator::objectstore::verify::{Subject, verify};
 use eoffice_operator::proof::Proof;
+use eoffice_tests::permit::Permitted;
 use jiff::Timestamp;
 
 /// The code of a refusal, or `allowed`.
@@ -305,7 +306,8 @@ async fn a_foreign_bucket_or_user_is_left_untouched() {
         assert!(before.user.is_none());
         tenant.record.storage.bucket_identity = None;
         let doomed = Doomed::of(&tenant.record);
-        let halt = step(&world.store, &door(), &doomed, Timestamp::now()).await;
+        let remembers = (&mut Progress::default(), &Permitted as _);
+        let halt = step(&world.store, &door(), &doomed, Timestamp::now(), remembers).await;
         assert_eq!(halt.unwrap_err().problem.reason, Reason::ForeignObject);
         assert_eq!(tenant.observe(&world).await, before);
     }

@@ -1,8 +1,9 @@
 //! What a forged mark or an edited record names is not destroyed.
 
 use anyhow::{Result, ensure};
-use eoffice_crds::TenantRecordSpec;
-use eoffice_tests::e2e::security::eventually;
+use eoffice_crds::{RECORD_NAME, TenantRecordSpec, tenant_namespace};
+use eoffice_operator::identity::fingerprint;
+use eoffice_tests::e2e::security::{PROVINCE, eventually};
 use eoffice_tests::proof;
 use serde_json::json;
 
@@ -10,6 +11,8 @@ use crate::bed::{Bed, RETENTION, agency, reads};
 
 const FORGED: &str = "town-forged-3021";
 const EDITED: &str = "town-edited-3021";
+const KEPT: &str = "town-named-3021";
+const SECOND: &str = "town-second-3021";
 const VICTIM: &str = "town-victim-3021";
 
 pub async fn by_hand(bed: &Bed) -> Result<()> {
@@ -79,6 +82,33 @@ pub async fn by_hand(bed: &Bed) -> Result<()> {
     }
     bed.is_kept(&edited).await?;
     proof::prove(&bed.platform.sandbox, VICTIM).await
+}
+
+/// An admin makes a record of his own, which names what another keeps, and as its predecessor.
+pub async fn twice(bed: &Bed) -> Result<()> {
+    let kept = bed.leave_behind(&agency(KEPT, "33")).await?;
+    let namespace = tenant_namespace(SECOND);
+    let mut second = serde_json::to_value(&kept)?;
+    second["tenant"]["name"] = json!(SECOND);
+    second["fingerprint"] = json!(fingerprint(SECOND, PROVINCE));
+    second["retainedAt"] = json!("2001-01-01T00:00:00Z");
+    second["retainUntil"] = json!("2001-01-02T00:00:00Z");
+    second["predecessor"] = json!({
+        "namespace": tenant_namespace("never"), "fingerprint": kept.fingerprint,
+    });
+    let labels = json!({"eoffice.gdcc.go.th/tenant": SECOND});
+    let made = [
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}),
+        json!({
+            "apiVersion": "eoffice.gdcc.go.th/v1alpha1", "kind": "TenantRecord",
+            "metadata": {"name": RECORD_NAME, "namespace": namespace}, "spec": second,
+        }),
+    ];
+    eventually("the record is made", || async { bed.approve(&made).await }).await?;
+    bed.order(SECOND).await?;
+    let says = bed.told(SECOND, "PurgeRefused").await?;
+    ensure!(says.contains(&tenant_namespace(KEPT)), "{says}");
+    bed.is_kept(&kept).await
 }
 
 async fn comment(bed: &Bed, record: &TenantRecordSpec, text: &str) -> Result<()> {

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
+use aws_sdk_s3::types::{ObjectLockLegalHold, ObjectLockLegalHoldStatus};
 use eoffice_crds::{RecordState, TenantRecord, TenantRecordSpec, tenant_namespace};
+use eoffice_tests::Resident;
 use eoffice_tests::e2e::core::{resource, versions};
 use eoffice_tests::e2e::security::eventually;
 use eoffice_tests::proof;
@@ -16,6 +18,7 @@ const GONE: &str = "town-gone-3021";
 const NEIGHBOUR: &str = "town-neighbour-3021";
 const LOCKED: &str = "town-locked-3021";
 const BACK: &str = "town-back-3021";
+const HELD: &str = "town-held-3021";
 
 pub async fn as_ordered(bed: &Bed) -> Result<()> {
     let object = agency(GONE, "10");
@@ -52,7 +55,7 @@ pub async fn as_ordered(bed: &Bed) -> Result<()> {
     };
     let done = while_goes_on(destroyed(bed, GONE), goes_on).await?;
     is_gone(bed, &known).await?;
-    certified(bed, &done, &known)?;
+    certified(&bed.resident, &done, &known)?;
     alone(bed, GONE).await?;
     proof::prove(&bed.platform.sandbox, NEIGHBOUR).await?;
 
@@ -87,8 +90,8 @@ pub async fn is_gone(bed: &Bed, known: &TenantRecordSpec) -> Result<()> {
     Ok(())
 }
 
-/// The certificate is in the record and in the audit log.
-fn certified(bed: &Bed, done: &TenantRecord, known: &TenantRecordSpec) -> Result<()> {
+/// The certificate is in the record and in the audit log of whoever destroyed it.
+pub fn certified(who: &Resident, done: &TenantRecord, known: &TenantRecordSpec) -> Result<()> {
     let certificate = done.spec.destructions.last().context("no certificate")?;
     ensure!(certificate.committee_reference.as_deref() == Some("12/2579"));
     ensure!(certificate.approved_by == "chair");
@@ -101,7 +104,7 @@ fn certified(bed: &Bed, done: &TenantRecord, known: &TenantRecordSpec) -> Result
     ensure!(bucket.name == known.storage.bucket && bucket.bytes > Some(0));
     ensure!(bucket.identity == known.storage.bucket_identity);
     ensure!(of("user").is_some() && of("role").is_some());
-    let said = bed.resident.said()?;
+    let said = who.said()?;
     let line = said
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
@@ -194,4 +197,39 @@ pub async fn not_before_the_lock_ends(bed: &Bed) -> Result<()> {
         .await?;
     ensure!(record.spec.state == RecordState::Retained);
     bed.is_kept(&known).await
+}
+
+/// A legal hold on one document in the store is waited for, with the database, and is told.
+pub async fn not_while_a_document_is_held(bed: &Bed) -> Result<()> {
+    let known = bed.leave_behind(&agency(HELD, "14")).await?;
+    hold(bed, &known, ObjectLockLegalHoldStatus::On).await?;
+    bed.resident.time.advance(RETENTION)?;
+    bed.order(HELD).await?;
+    let says = bed.told(HELD, "LegalHold").await?;
+    ensure!(says.contains(&known.storage.bucket), "{says}");
+    bed.is_kept(&known).await?;
+
+    hold(bed, &known, ObjectLockLegalHoldStatus::Off).await?;
+    let touch = json!({"metadata": {"labels": {"looked": "at"}}});
+    let records = bed.records(HELD);
+    bed.platform
+        .merge(records, eoffice_crds::RECORD_NAME, touch)
+        .await?;
+    let done = destroyed(bed, HELD).await?;
+    is_gone(bed, &known).await?;
+    certified(&bed.resident, &done, &known)
+}
+
+/// Lays a legal hold on the document, or lifts it, as an admin of the store does.
+async fn hold(
+    bed: &Bed,
+    record: &TenantRecordSpec,
+    status: ObjectLockLegalHoldStatus,
+) -> Result<()> {
+    let store = bed.platform.sandbox.object_store.admin();
+    let hold = ObjectLockLegalHold::builder().status(status).build();
+    let put = store.put_object_legal_hold().legal_hold(hold);
+    let put = put.bucket(&record.storage.bucket).key("letters/1");
+    put.send().await?;
+    Ok(())
 }

@@ -88,7 +88,10 @@ pub async fn in_its_last_second(bed: &Bed) -> Result<()> {
 
     // A legal hold comes when it has begun, and nothing is left but to look once more.
     bed.resident.stop().await?;
-    let gate = Gate::new(("size", database), ("observe", database));
+    let gate = Gate::new(
+        ("size", database),
+        ("list_multipart_uploads", &known.storage.bucket),
+    );
     bed.resident.start_under(Some(gate.clone())).await?;
     bed.order(WITHDRAWN).await?;
     gate.is_reached().await?;

@@ -6,7 +6,7 @@ use eoffice_tests::e2e::core::class;
 use eoffice_tests::e2e::security::{Platform, namespace_of};
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A class whose issuer does not exist.
 pub const UNISSUED: &str = "unissued";
@@ -63,13 +63,18 @@ pub fn api(platform: &Platform, province: &str) -> Api<EOfficeTenant> {
 
 /// Asks for it, as its manager.
 pub async fn ask(platform: &Platform, asked: &Asked) -> Result<()> {
+    ask_with(platform, asked, &json!({})).await
+}
+
+/// Asks for it with more in its spec.
+pub async fn ask_with(platform: &Platform, asked: &Asked, more: &Value) -> Result<()> {
     let Asked {
         province,
         manager,
         name,
         class,
     } = asked;
-    let tenant = json!({
+    let mut tenant = json!({
         "apiVersion": "eoffice.gdcc.go.th/v1alpha1",
         "kind": "EOfficeTenant",
         "metadata": {"name": name, "namespace": namespace_of(province)},
@@ -78,11 +83,24 @@ pub async fn ask(platform: &Platform, asked: &Asked) -> Result<()> {
             "className": class,
         },
     });
+    for (field, value) in more.as_object().into_iter().flatten() {
+        merge(&mut tenant["spec"][field], value);
+    }
     api(platform, province)
         .patch(name, &PatchParams::apply(manager), &Patch::Apply(tenant))
         .await
         .with_context(|| format!("ask for {name}"))?;
     Ok(())
+}
+
+/// Puts fields beside those that are there.
+fn merge(known: &mut Value, more: &Value) {
+    match more.as_object() {
+        Some(fields) => fields
+            .iter()
+            .for_each(|(field, value)| merge(&mut known[field], value)),
+        None => *known = more.clone(),
+    }
 }
 
 /// Asks for all, one after the other.

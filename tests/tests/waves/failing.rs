@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use kube::api::Api;
 use serde_json::json;
 
-use crate::ask::{Asked, SERVERLESS, UNISSUED, api, ask, ask_all, delete, issue};
+use crate::ask::{Asked, SERVERLESS, UNISSUED, api, ask, ask_all, ask_with, delete, issue};
 use crate::told::{counts, event, plugin_says, waits};
 
 const fn of(name: &'static str, class: &'static str) -> Asked {
@@ -163,4 +163,32 @@ pub async fn stops_a_wave_until_set_aside(platform: &Platform) -> Result<()> {
         delete(platform, asked).await?;
     }
     Ok(())
+}
+
+const HOLDER: Asked = of("tao-holder-3021", "standard");
+const MISTAKEN: [Asked; 4] = [
+    of("tao-mistaken-1-3021", "standard"),
+    of("tao-mistaken-2-3021", "standard"),
+    of("tao-mistaken-3-3021", "standard"),
+    of("tao-mistaken-4-3021", "standard"),
+];
+const NEXT: Asked = of("tao-next-3021", "standard");
+
+/// A wave of tenants that claim another agency's code: each is its own matter, and whoever comes next is made.
+pub async fn goes_on_past_the_mistaken(platform: &Platform) -> Result<()> {
+    let code = |value: &str| json!({"agency": {"codes": [{"scheme": "cgd", "value": value}]}});
+    ask_with(platform, &HOLDER, &code("3021001")).await?;
+    ready(platform, &HOLDER).await?;
+    for asked in &MISTAKEN {
+        ask_with(platform, asked, &code("3021001")).await?;
+        let fails = |it: &_| is(it, ConditionType::Ready, "False", Reason::CodeConflict);
+        until(&api(platform, "30"), asked.name, "Failed", fails).await?;
+    }
+    counts(platform, 0, 0, false).await?;
+    ask(platform, &NEXT).await?;
+    ready(platform, &NEXT).await?;
+    for asked in &MISTAKEN {
+        delete(platform, asked).await?;
+    }
+    counts(platform, 0, 0, false).await
 }

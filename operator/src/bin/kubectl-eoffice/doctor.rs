@@ -30,11 +30,13 @@ pub struct Arguments {
     operator: Operator,
 }
 
-/// Where the operator is.
+/// Where the operator is: where its lease is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Operator {
-    namespace: String,
-    name: String,
+pub struct Operator {
+    /// Namespace of its lease.
+    pub namespace: String,
+    /// Name of its lease.
+    pub name: String,
 }
 
 impl FromStr for Operator {

@@ -295,6 +295,7 @@ mod tests {
         for bad in [
             "status a -A",
             "status --province 3",
+            "status --operator eo",
             "plan",
             "plan -f x town",
             "plan -f x --class y",
@@ -322,6 +323,7 @@ mod tests {
         for good in [
             "status",
             "status town -o json",
+            "status --operator eo-system/eo",
             "status --province 30 --context c",
             "plan town --class trial -n province-30",
             "plan -f - -o json",

@@ -5,6 +5,7 @@ mod queue;
 use crate::Outcome;
 use crate::client::Cluster;
 use crate::console::Console;
+use crate::doctor::Operator;
 use crate::drift;
 use crate::failure::Result;
 use crate::table::{Cell, Paint, Style, Table, age, count, wrap};
@@ -23,6 +24,13 @@ use std::collections::BTreeMap;
 pub struct Arguments {
     #[command(flatten)]
     selection: Selection,
+    /// Where the operator is
+    #[arg(
+        long,
+        value_name = "NAMESPACE/NAME",
+        default_value = "eoffice-system/eoffice-operator"
+    )]
+    operator: Operator,
     #[command(flatten)]
     output: Output,
 }
@@ -31,7 +39,7 @@ pub struct Arguments {
 pub async fn run(cluster: &Cluster, console: Console, arguments: &Arguments) -> Result<Outcome> {
     let selection = &arguments.selection;
     let tenants = selection.find(cluster, console).await?;
-    let queue = Queue::read(cluster, &tenants).await?;
+    let queue = Queue::read(cluster, &arguments.operator, &tenants).await?;
     if arguments.output.is_json() {
         let tenants = tenants.iter().map(|it| summary(it, queue.as_ref()));
         let tenants: Vec<Value> = tenants.collect();

@@ -188,9 +188,16 @@ fn a_recovery_goes_from_step_to_step_by_what_is_there() {
     let step = |tenant: Option<&EOfficeTenant>, record: &TenantRecord| {
         step(&entry(Impact::Delete), tenant, Some(record))
     };
-    let Step::MakeAgain(made) = step(None, &record("old", paused)) else {
+    let mut left = paused;
+    let decided = json!({"approval": {"mouReference": "MOU-1", "approvedBy": "somsri",
+        "approvedAt": "2026-11-21T10:00:00Z", "fingerprint": "ab"}, "restoreFrom": "eoffice-town-1"});
+    merge(&mut left, json!({"spec": {"tenantSpec": decided}}));
+    let Step::MakeAgain(made) = step(None, &record("old", left)) else {
         panic!("it is not made again");
     };
+    let approval = serde_json::to_value(&made.spec.approval).unwrap();
+    assert_eq!(approval, json!({"mouReference": "MOU-1"}));
+    assert_eq!(made.spec.restore_from, None);
     assert_eq!(made.spec.users, Some(7));
     assert_eq!(made.metadata.namespace.as_deref(), Some("province-30"));
     assert_eq!(

@@ -59,3 +59,11 @@ pub(super) fn ready(tenant: &EOfficeTenant) -> Option<(bool, Reason)> {
     let reason = reasons.find(|reason| reason.as_str() == ready.reason)?;
     Some((ready.status == "True", *reason))
 }
+
+/// Whether a tenant waits for the certificate of a host of its own, while that of its default host was issued.
+pub(super) fn waits_for_its_own_host(tenant: &EOfficeTenant) -> bool {
+    let status = tenant.status.as_ref();
+    let default = status.and_then(|status| status.certificate.as_ref());
+    let issued = default.is_some_and(|certificate| certificate.not_after.is_some());
+    issued && matches!(ready(tenant), Some((false, Reason::NotIssued)))
+}

@@ -8,7 +8,7 @@ use crate::objectstore::desired::identity_tag;
 use crate::objectstore::observe;
 use crate::objectstore::store::canary_bucket;
 use crate::plan::Problem;
-use eoffice_crds::Reason;
+use eoffice_crds::{Reason, RetentionMode};
 use std::collections::BTreeMap;
 
 /// A bucket that was just read and is the one.
@@ -21,6 +21,13 @@ pub(super) struct Proved<'a> {
     pub identity: String,
     /// Whether locks in Governance mode are passed.
     pub past_locks: bool,
+}
+
+impl Proved<'_> {
+    /// Whether a lock of this mode is passed.
+    pub fn passes(&self, mode: RetentionMode) -> bool {
+        self.past_locks && mode == RetentionMode::Governance
+    }
 }
 
 /// The store must be the one on record: its marker bucket is read again.
@@ -87,6 +94,9 @@ fn judge(doomed: &Doomed, tags: &BTreeMap<String, String>) -> Result<String, Str
     if mark.state != doomed.state {
         return Err("its mark does not say that its tenant has left".into());
     }
+    if mark.order != doomed.order {
+        return Err("its mark does not name the order on which it would be destroyed".into());
+    }
     let Some(identity) = tags.get(&identity_tag()) else {
         return Err("it has no identity".into());
     };
@@ -129,6 +139,7 @@ mod tests {
             bucket: "eo-1-documents".into(),
             identity: Some("id1".into()),
             user: "eo-1".into(),
+            order: Some("o1".into()),
             left: true,
         }
     }
@@ -140,6 +151,7 @@ mod tests {
             uid: "u1".into(),
             state: RecordState::Retained,
             twin: None,
+            order: Some("o1".into()),
         };
         let mut tags = mark.to_tags();
         tags.insert(identity_tag(), "id1".into());
@@ -161,6 +173,8 @@ mod tests {
             ("state", None),
             ("uid", None),
             ("identity", Some("id2")),
+            ("order", Some("o2")),
+            ("order", None),
             ("identity", None),
         ] {
             let mut other = tags();

@@ -2,7 +2,7 @@
 
 use super::guard::Standing;
 use super::{RENEWED, RETENTION, change};
-use crate::identity::tag;
+use crate::identity::{Mark, tag};
 use crate::objectstore::desired::{Desired, code_tag_prefix, identity_tag, since_tag, stronger};
 use crate::objectstore::observe::Bucket;
 use crate::objectstore::step::{Step, Tags, rule};
@@ -163,7 +163,12 @@ fn target_tags(desired: &Desired, bucket: &Bucket) -> Tags {
         // The record knows the codes: others were put there by hand.
         tags.retain(|key, _| !key.starts_with(&code_tag_prefix()));
     }
-    tags.extend(desired.mark.to_tags());
+    let found = tags.remove(&tag("order"));
+    let mark = Mark {
+        order: desired.order.over(found),
+        ..desired.mark.clone()
+    };
+    tags.extend(mark.to_tags());
     tags.extend(desired.code_tags.clone());
     // Whom the mark names as its twin stays the witness: another twin is the other plane's finding,
     // until a person accepts the loss of the one named.

@@ -332,3 +332,38 @@ fn another_agency_gets_nothing_by_a_name_that_was_approved() {
     assert_eq!(tenant.object.spec.agency.name_th, "ข");
     assert_eq!(tenant.approval.recorded, None);
 }
+
+#[test]
+fn a_record_that_was_edited_speaks_for_nobody_who_comes_to_it() {
+    let approved = |users| RecordedApproval {
+        fingerprint: fingerprint(&tenant("1", users, Value::Null).spec, "standard"),
+        mou_reference: None,
+        approved_by: "somsri".into(),
+        approved_at: None,
+    };
+    let mut left = record(10, RecordState::Retained);
+    left.approval = Some(approved(10));
+    let comes = |object: &EOfficeTenant, left: &TenantRecordSpec| {
+        outcome(object.clone(), &province(false), Some(left), true).0
+    };
+    let same = tenant("2", 10, Value::Null);
+    assert_eq!(comes(&same, &left), Through);
+
+    let mut other = same.clone();
+    other.spec.agency.name_th = "ข".into();
+    let mut edited = left.clone();
+    edited.tenant_spec.agency = other.spec.agency.clone();
+    assert_eq!(comes(&other, &edited), ToWait);
+    assert_eq!(comes(&same, &edited), ToWait);
+    // The agency that holds it goes on, whatever was written into it.
+    other.metadata.uid = Some("1".into());
+    edited.state = RecordState::Live;
+    assert_eq!(comes(&other, &edited), AsBefore);
+
+    // It grew where nothing had to be approved: what was approved comes back, and no more.
+    let mut grown = left.clone();
+    grown.tenant_spec.users = Some(20);
+    let larger = tenant("2", 20, Value::Null);
+    assert_eq!(comes(&same, &grown), Through);
+    assert_eq!(comes(&larger, &grown), ToWait);
+}

@@ -4,9 +4,8 @@ use super::backend;
 use super::leave::{leaving, shut_down};
 use crate::audit::Cause;
 use crate::controller::world::World;
-use crate::plan::{Gate, Problem};
+use crate::plan::{Gate, Permit, Problem};
 use crate::postgres;
-use crate::tenant::destroy::Warrant;
 use eoffice_crds::{DestructionOf, Reason, TenantRecordSpec};
 
 /// A database and its roles are gone after fewer steps, unless somebody makes them again.
@@ -21,7 +20,7 @@ pub async fn size(world: &World, record: &TenantRecordSpec) -> Result<Option<i64
 }
 
 /// The database and its roles, where they bear the mark and the identity that the record names, and may be destroyed.
-pub async fn may_be_destroyed(
+pub async fn standing(
     world: &World,
     record: &TenantRecordSpec,
 ) -> Result<Vec<DestructionOf>, Problem> {
@@ -31,11 +30,11 @@ pub async fn may_be_destroyed(
     postgres::standing(server, &world.effects, &desired).await
 }
 
-/// Destroys database and roles. Before each step the warrant is looked at again.
+/// Destroys database and roles. Right before each step it is asked whether it still may.
 pub async fn raze(
     world: &World,
     record: &TenantRecordSpec,
-    warrant: &Warrant<'_>,
+    permit: &dyn Permit,
 ) -> Result<Vec<DestructionOf>, Problem> {
     let backend = backend(world, record)?;
     let (server, _) = backend.usable()?;
@@ -45,8 +44,7 @@ pub async fn raze(
         let Some(change) = postgres::next_removal(server, &world.effects, &desired).await? else {
             return Ok(destroyed);
         };
-        warrant.stands(world, record).await?;
-        let done = postgres::destroy(server, &world.effects, &change.step).await?;
+        let done = postgres::destroy(server, &world.effects, &change.step, permit).await?;
         leaving(record, Cause::Deletion).made(&change.differences);
         destroyed.extend(done);
     }

@@ -4,19 +4,26 @@ use super::secret::secret_key;
 use super::{backend, unless_not_ours};
 use crate::audit::Cause;
 use crate::controller::world::World;
+use crate::identity::{Mark, Order};
 use crate::plan::Problem;
 use crate::postgres::{
-    Access, Credential, Desired, Verifier, converge, desired, observe, plan_close,
+    Access, Credential, Desired, Verifier, converge, desired, mark_of, observe, plan_close,
 };
 use crate::tenant::keeper::Told;
 use crate::tenant::storage;
 use eoffice_crds::{Plane, TenantRecordSpec};
 
-/// Closes every access, and writes the record's state into the marks. Answers with whether there was an access.
-pub async fn shut(world: &World, record: &TenantRecordSpec, cause: Cause) -> Result<bool, Problem> {
+/// Closes every access, and writes the record's state and the order into the marks. Answers with whether there was an
+/// access.
+pub async fn shut(
+    world: &World,
+    record: &TenantRecordSpec,
+    cause: Cause,
+    order: Order,
+) -> Result<bool, Problem> {
     let backend = backend(world, record)?;
     let (server, _) = backend.usable()?;
-    let desired = shut_down(world, record)?;
+    let desired = shut_down(world, record)?.with_order(order);
     let found = observe(server, &world.effects, &desired).await?;
     if found.database.is_none() && found.roles.is_empty() {
         return Ok(false);
@@ -39,6 +46,13 @@ pub fn is_open(world: &World, record: &TenantRecordSpec) -> bool {
     let closed = closed(world, record, &Verifier::known(String::new()));
     seen.zip(closed.ok())
         .is_some_and(|(seen, closed)| !plan_close(&closed, &seen).is_empty())
+}
+
+/// The mark on the tenant's database, read now; none where there is no database, or none of ours.
+pub async fn live_mark(world: &World, record: &TenantRecordSpec) -> Result<Option<Mark>, Problem> {
+    let backend = backend(world, record)?;
+    let (server, _) = backend.usable()?;
+    mark_of(server, &world.effects, &record.database.name).await
 }
 
 /// What the record of a tenant says should be on its server when all access is closed.

@@ -41,6 +41,7 @@ fn decided(record: Value) -> Next {
         installation: &"korat".parse().unwrap(),
         cooling: COOLING,
         now: at(NOW),
+        witness: "w1".to_owned(),
     };
     decide(&serde_json::from_value(record).unwrap(), &circumstances)
 }

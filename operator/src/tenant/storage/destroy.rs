@@ -4,11 +4,12 @@ use super::leave::leaving;
 use super::{backend, look};
 use crate::audit::Cause;
 use crate::controller::world::World;
-use crate::objectstore::destroy::{Done, Doomed, Halt, lawful, step, users};
+use crate::objectstore::destroy::{Done, Doomed, Halt, Progress, lawful, step, users};
 use crate::objectstore::size::{self, Size};
-use crate::plan::{Difference, Gate, Problem};
-use crate::tenant::destroy::Warrant;
+use crate::plan::{Difference, Gate, Permit, Problem};
 use eoffice_crds::{DestructionOf, TenantRecordSpec};
+
+const BUCKET: &str = "bucket";
 
 /// How much is in the tenant's bucket; none where there is no bucket.
 pub async fn size(world: &World, record: &TenantRecordSpec) -> Result<Option<Size>, Problem> {
@@ -28,39 +29,56 @@ pub async fn may_be_destroyed(
 ) -> Result<(Option<Size>, Vec<DestructionOf>), Halt> {
     let backend = backend(world, record)?;
     let (store, _) = backend.usable()?;
-    let there = look(world, store, record).await?.bucket.is_some();
     let doomed = Doomed::of(record);
     let size = lawful(store, &world.effects, &doomed, world.clock.now()).await?;
-    let size = there.then_some(size);
-    let bucket = size.map(|size| DestructionOf {
-        bytes: i64::try_from(size.bytes).ok(),
-        ..of(
-            record,
-            "bucket",
-            &record.storage.bucket,
-            record.storage.bucket_identity.as_ref(),
-        )
+    let mut standing = standing(world, record).await?;
+    let bucket = standing.iter_mut().find(|it| it.kind == BUCKET);
+    let size = bucket.map(|bucket| {
+        bucket.bytes = i64::try_from(size.bytes).ok();
+        size
     });
-    let users = users(store, &world.effects, &doomed).await?;
-    let users = users.iter().map(|user| of(record, "user", user, None));
-    Ok((size, bucket.into_iter().chain(users).collect()))
+    Ok((size, standing))
 }
 
-/// Destroys what is in the bucket, the bucket and the users. Before each step the warrant is looked at again.
+/// The bucket and its users, as far as they are there.
+pub async fn standing(
+    world: &World,
+    record: &TenantRecordSpec,
+) -> Result<Vec<DestructionOf>, Problem> {
+    let backend = backend(world, record)?;
+    let (store, _) = backend.usable()?;
+    let bucket = look(world, store, record).await?.bucket.map(|_| {
+        let storage = &record.storage;
+        of(
+            record,
+            BUCKET,
+            &storage.bucket,
+            storage.bucket_identity.as_ref(),
+        )
+    });
+    let users = users(store, &world.effects, &Doomed::of(record)).await?;
+    let users = users.iter().map(|user| of(record, "user", user, None));
+    Ok(bucket.into_iter().chain(users).collect())
+}
+
+/// Destroys what is in the bucket, the bucket and the users. Right before each step it is asked whether it still may.
 pub async fn raze(
     world: &World,
     record: &TenantRecordSpec,
-    warrant: &Warrant<'_>,
+    permit: &dyn Permit,
 ) -> Result<Vec<DestructionOf>, Halt> {
     let backend = backend(world, record)?;
     let (store, _) = backend.usable()?;
     let doomed = Doomed::of(record);
     let mut destroyed = Vec::new();
+    let mut progress = Progress::default();
     loop {
-        warrant.stands(world, record).await?;
-        let done = step(store, &world.effects, &doomed, world.clock.now()).await?;
+        let now = world.clock.now();
+        let remembers = (&mut progress, permit);
+        let done = step(store, &world.effects, &doomed, now, remembers).await?;
         let gone = match &done {
             Done::Gone => return Ok(destroyed),
+            Done::Nothing => continue,
             Done::Uploads { count } => Difference::delete(format!(
                 "{count} begun uploads in bucket {}",
                 record.storage.bucket
@@ -71,7 +89,7 @@ pub async fn raze(
             ))
             .before(format!("{bytes} bytes")),
             Done::Bucket { name, identity } => {
-                destroyed.push(of(record, "bucket", name, Some(identity)));
+                destroyed.push(of(record, BUCKET, name, Some(identity)));
                 Difference::delete(format!("bucket {name}")).before(format!("identity {identity}"))
             }
             Done::User { name } => {

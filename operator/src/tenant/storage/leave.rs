@@ -4,6 +4,7 @@ use super::secret::secret_key;
 use super::{backend, converge, desired_of, look};
 use crate::audit::Cause;
 use crate::controller::world::World;
+use crate::identity::{Mark, Order};
 use crate::objectstore::desired::Access;
 use crate::objectstore::plan::plan_close;
 use crate::plan::Problem;
@@ -11,8 +12,14 @@ use crate::tenant::database::unless_not_ours;
 use crate::tenant::keeper::Told;
 use eoffice_crds::{Plane, TenantRecordSpec, tenant_namespace};
 
-/// Closes every access, and writes the record's state into the mark. Answers with whether there was an access.
-pub async fn shut(world: &World, record: &TenantRecordSpec, cause: Cause) -> Result<bool, Problem> {
+/// Closes every access, and writes the record's state and the order into the mark. Answers with whether there was an
+/// access.
+pub async fn shut(
+    world: &World,
+    record: &TenantRecordSpec,
+    cause: Cause,
+    order: Order,
+) -> Result<bool, Problem> {
     let backend = backend(world, record)?;
     let (store, _) = backend.usable()?;
     let seen = look(world, store, record).await?;
@@ -22,9 +29,9 @@ pub async fn shut(world: &World, record: &TenantRecordSpec, cause: Cause) -> Res
     let key = known_key(world, record);
     let closed = desired_of(world, record, &backend, Access::Closed, key.clone())?;
     let was_open = !plan_close(&closed, &seen).is_empty();
-    let access = (Access::Closed, key);
+    let asked = (Access::Closed, key, order);
     let gate = leaving(record, cause);
-    match converge(world, record, &backend, access, None, &gate).await {
+    match converge(world, record, &backend, asked, None, &gate).await {
         Ok(seen) => {
             backend.saw(record, seen);
             Ok(was_open)
@@ -43,6 +50,14 @@ pub fn is_open(world: &World, record: &TenantRecordSpec) -> bool {
     let seen = backend.observed(record);
     seen.zip(closed.ok())
         .is_some_and(|(seen, closed)| !plan_close(&closed, &seen).is_empty())
+}
+
+/// The mark on the tenant's bucket, read now; none where there is no bucket, or none of ours.
+pub async fn live_mark(world: &World, record: &TenantRecordSpec) -> Result<Option<Mark>, Problem> {
+    let backend = backend(world, record)?;
+    let (store, _) = backend.usable()?;
+    let bucket = look(world, store, record).await?.bucket;
+    Ok(bucket.and_then(|bucket| bucket.mark()))
 }
 
 /// The access key id in the tenant's Secret, edited or not.

@@ -3,6 +3,7 @@
 use super::tell;
 use crate::audit::Cause;
 use crate::controller::world::World;
+use crate::identity::Order;
 use crate::plan::Problem;
 use crate::tenant::store::Tone;
 use crate::tenant::{database, storage};
@@ -25,10 +26,10 @@ pub(super) async fn keep_shut(world: &World, stored: &TenantRecord) -> Result<()
         return Ok(());
     }
     let mut opened = Vec::new();
-    if database::shut(world, record, Cause::Drift).await? {
+    if database::shut(world, record, Cause::Drift, Order::AsFound).await? {
         opened.push("database");
     }
-    if storage::shut(world, record, Cause::Drift).await? {
+    if storage::shut(world, record, Cause::Drift, Order::AsFound).await? {
         opened.push("bucket");
     }
     if opened.is_empty() {

@@ -1,6 +1,7 @@
 //! The queue of new tenants: who is at which place, and when its turn may come.
 
 use crate::client::{Cluster, call, list};
+use crate::doctor::Operator;
 use crate::failure::{Kind, Result};
 use crate::tenant::View;
 use eoffice_crds::{ConditionType, EOfficeTenant, Reason, annotations};
@@ -11,9 +12,6 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 use std::time::Duration;
-
-/// Where the operator's lease is, as the chart has it by default.
-const LEASE: (&str, &str) = ("eoffice-system", "eoffice-operator");
 
 /// The queue, as far as its reader may see it.
 pub(super) struct Queue {
@@ -33,11 +31,15 @@ fn waits(tenant: &EOfficeTenant) -> bool {
 
 impl Queue {
     /// Reads it, where one of these tenants waits in it.
-    pub(super) async fn read(cluster: &Cluster, shown: &[EOfficeTenant]) -> Result<Option<Self>> {
+    pub(super) async fn read(
+        cluster: &Cluster,
+        operator: &Operator,
+        shown: &[EOfficeTenant],
+    ) -> Result<Option<Self>> {
         let Some(one) = shown.iter().find(|tenant| waits(tenant)) else {
             return Ok(None);
         };
-        let summary = read_summary(cluster).await?;
+        let summary = read_summary(cluster, operator).await?;
         let (doing, params) = ("list the tenants in the queue", ListParams::default());
         let all = list(doing, &cluster.all::<EOfficeTenant>(), &params).await;
         let (tenants, within) = match all {
@@ -82,10 +84,14 @@ impl Queue {
         self.summary.is_some_and(|summary| summary.stopped)
     }
 
+    /// In what time the turn of this place comes; among those of one namespace, at the latest: all others may be first.
     fn expected(&self, place: usize) -> Option<Duration> {
-        // Among those of one namespace a place says nothing of the others.
-        let summary = self.summary.filter(|_| self.within.is_none())?;
-        summary.expected(place)
+        let summary = self.summary?;
+        let others = match self.within {
+            Some(_) => summary.waiting.saturating_sub(self.waiting.len()),
+            None => 0,
+        };
+        summary.expected(place + others)
     }
 
     /// Where a tenant is in it, and when its turn is expected.
@@ -98,9 +104,13 @@ impl Queue {
             ),
             None => format!("place {place} of {among}"),
         };
+        let word = match self.within {
+            Some(_) => "within",
+            None => "in",
+        };
         text += &match (self.is_stopped(), self.expected(place)) {
             (true, _) => format!("; {}", self.why_stopped()),
-            (false, Some(time)) => format!("; its turn is expected in about {}", rough(time)),
+            (false, Some(time)) => format!("; its turn is expected {word} about {}", rough(time)),
             (false, None) => String::new(),
         };
         Some(text)
@@ -111,7 +121,8 @@ impl Queue {
         let waiting = self.waiting.len();
         let Some(summary) = self.summary else {
             return format!(
-                "queue: {waiting} wait; you may not read the operator's lease, which tells more"
+                "queue: {waiting} wait; you may not read the operator's lease, which tells more (the chart's Role for it is \
+                 eoffice-operator-queue), or it is elsewhere (--operator)"
             );
         };
         let mut text = match &self.within {
@@ -159,8 +170,8 @@ fn begun_at(tenant: &EOfficeTenant) -> Option<Timestamp> {
 }
 
 /// What the operator says of the queue; none where its reader may not know.
-async fn read_summary(cluster: &Cluster) -> Result<Option<Summary>> {
-    let (namespace, name) = LEASE;
+async fn read_summary(cluster: &Cluster, operator: &Operator) -> Result<Option<Summary>> {
+    let Operator { namespace, name } = operator;
     let leases = cluster.within::<Lease>(namespace);
     let lease = match call("read the operator's lease", leases.get_opt(name)).await {
         Err(failure) if failure.kind == Kind::Forbidden => None,

@@ -160,6 +160,7 @@ fn a_superseded_identity_witnesses_nothing() {
     let twin = desired().mark;
     let twin = crate::identity::Mark {
         twin: Some("id1".into()),
+        order: None,
         ..twin
     };
     let mut circumstances = of(&record);

@@ -32,12 +32,14 @@ pub(super) fn desired() -> Desired {
         audit_policy: policy::audit("eo-1-documents"),
         versioning: true,
         retention: Some(rule(3650)),
+        order: crate::identity::Order::Is(None),
         mark: Mark {
             installation: "korat".into(),
             fingerprint: "f1".into(),
             uid: "u1".into(),
             state: RecordState::Live,
             twin: Some("16384".into()),
+            order: None,
         },
         code_tags: BTreeMap::from([("eoffice-code-dla".into(), "4302101".into())]),
         witnesses: vec![Witness {

@@ -85,3 +85,25 @@ fn a_wave_that_stopped_and_what_cannot_be_seen_are_told() {
     assert!(told.contains("in province-30; tenants elsewhere"), "{told}");
     assert!(queue.sum().contains("may not read"), "{}", queue.sum());
 }
+
+#[test]
+fn whoever_sees_one_province_is_told_his_turn_at_the_latest() {
+    let tenants = all();
+    let told = Summary {
+        waiting: 30,
+        ..summary(false).unwrap()
+    };
+    let queue = Queue::of(&tenants, Some(told), Some("province-30".into()));
+    let place = queue.tell(&tenants[1]).unwrap();
+    assert!(place.starts_with("place 2 of 3 in province-30;"), "{place}");
+    // Of the 30, all 27 elsewhere may come before: 29 turns at 1.5 a minute.
+    assert!(
+        place.ends_with("; its turn is expected within about 20 min"),
+        "{place}"
+    );
+    assert_eq!(
+        queue.sum(),
+        "queue: 3 wait in province-30, 1 in the making, 2 a minute: the last turn is expected in about 20 min"
+    );
+    assert_eq!(queue.as_json(&tenants[1])["expectedSeconds"], 1160);
+}
