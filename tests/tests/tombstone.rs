@@ -27,7 +27,7 @@ use futures::future::BoxFuture;
 async fn what_a_tenant_left_is_kept_until_a_committee_decides() {
     let bed = Bed::start().await.unwrap();
     // Each puts the clock forward or ends the operator: one after the other.
-    let scenarios: [(&str, BoxFuture<'_, Result<()>>); 12] = [
+    let scenarios: [(&str, BoxFuture<'_, Result<()>>); 13] = [
         (
             "a tenant made again has its data with new credentials",
             restored::with_other_uids(&bed).boxed(),
