@@ -75,11 +75,15 @@ fn place(tenant: &Ref) -> (String, String) {
 }
 
 impl Queue {
-    /// A queue of these tenants, of whom so many are handed on at once.
+    /// A queue of these tenants, of whom so many are handed on at once; 0 is no limit.
     pub fn new(tenants: Store<EOfficeTenant>, at_once: u16) -> Self {
+        let at_once = match at_once {
+            0 => usize::MAX,
+            limit => limit.into(),
+        };
         Self(Arc::new(Inner {
             tenants,
-            lanes: Mutex::new(Lanes::new(at_once.into())),
+            lanes: Mutex::new(Lanes::new(at_once)),
             changed: Notify::new(),
             urgent: Notify::new(),
         }))
