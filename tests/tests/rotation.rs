@@ -1,4 +1,5 @@
 //! Credentials are renewed, and at no moment is there a Secret that does not work.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "rotation/accidents.rs"]
 mod accidents;
@@ -27,7 +28,6 @@ use std::time::Duration;
 const CLASS: &str = "swift";
 
 #[tokio::test(flavor = "multi_thread")]
-#[allow(clippy::unwrap_used)]
 async fn a_client_works_through_fifty_rotations_and_twenty_kills() {
     let platform = platform().await.unwrap();
     platform.operator.part.start().await.unwrap();
@@ -35,7 +35,6 @@ async fn a_client_works_through_fifty_rotations_and_twenty_kills() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[allow(clippy::unwrap_used)]
 async fn accidents_in_the_midst_of_a_rotation_end_well() {
     let platform = platform().await.unwrap();
     let lost = std::sync::Arc::new(accidents::LostReply::default());
@@ -68,7 +67,6 @@ async fn accidents_in_the_midst_of_a_rotation_end_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[allow(clippy::unwrap_used)]
 async fn what_fails_holds_up_nothing_else() {
     let platform = platform().await.unwrap();
     platform.operator.part.start().await.unwrap();
@@ -81,7 +79,6 @@ async fn what_fails_holds_up_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[allow(clippy::unwrap_used)]
 async fn neither_a_batch_nor_a_delay_holds_up_an_emergency() {
     let breaker = BreakerOptions {
         limit: 0,
@@ -98,7 +95,6 @@ async fn neither_a_batch_nor_a_delay_holds_up_an_emergency() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[allow(clippy::unwrap_used)]
 async fn no_secret_says_what_does_not_work() {
     let platform = platform().await.unwrap();
     overtaken::by_its_server(&platform).await.unwrap();

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use eoffice_crds::{
-    ConditionType, DATABASE_SECRET, EOfficeTenant, STORAGE_SECRET, TenantClass, annotations,
-    tenant_namespace,
+    ConditionType, DATABASE_SECRET, EOfficeTenant, Reason, STORAGE_SECRET, TenantClass,
+    annotations, tenant_namespace,
 };
 use eoffice_tests::e2e::core::class;
-use eoffice_tests::e2e::security::{Platform, eventually, holds, is_ready, tenant};
+use eoffice_tests::e2e::security::{Platform, eventually, holds, is, is_ready, tenant};
 use eoffice_tests::proof::{Credentials, Database, Storage};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::Api;
@@ -187,18 +187,27 @@ pub async fn server_lost_amidst(platform: &Platform) -> Result<()> {
 /// A batch of others holds what this tenant asks for besides, and a class's change waits for its time.
 pub async fn held_and_delayed(platform: &Platform) -> Result<()> {
     const NAME: &str = "town-held-3021";
+    const BESIDE: &str = "town-beside-3021";
     const OWN: &str = "held";
     class(platform, OWN, |spec| {
         spec["rotation"] = json!({"maxAge": "2160h", "grace": "1s", "deadline": "60s"});
     })
     .await?;
-    let mut held = tenant(NAME);
-    held["spec"]["className"] = json!(OWN);
-    platform.apply(&[held]).await?;
+    for name in [BESIDE, NAME] {
+        let mut held = tenant(name);
+        held["spec"]["className"] = json!(OWN);
+        platform.apply(&[held]).await?;
+    }
+    platform.ready(BESIDE).await?;
     platform.ready(NAME).await?;
     let before = Credentials::read(&platform.sandbox.admin(), NAME).await?;
     let closes = json!({"spec": {"lifecycle": "Suspended"}});
-    platform.merge(platform.tenants(), NAME, closes).await?;
+    // One goes through by itself; with the second they are too many.
+    let tenants = || platform.tenants();
+    platform.merge(tenants(), BESIDE, closes.clone()).await?;
+    let closed = |it: &EOfficeTenant| is(it, ConditionType::Ready, "True", Reason::Suspended);
+    platform.until(BESIDE, "suspended", closed).await?;
+    platform.merge(tenants(), NAME, closes).await?;
     let is_held = |it: &EOfficeTenant| holds(it, ConditionType::Held);
     platform.until(NAME, "held", is_held).await?;
     let classes: Api<TenantClass> = platform.cluster();

@@ -7,7 +7,7 @@ use eoffice_tests::e2e::security::{Platform, condition, eventually, is_ready, te
 use eoffice_tests::proof::Credentials;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Event;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
@@ -41,10 +41,12 @@ pub async fn by_a_policy(platform: &Platform) -> Result<()> {
     platform.apply(&policy()).await?;
     let workloads: Api<Deployment> = platform.within(&tenant_namespace(NAME));
     eventually("the policy is in force", || async {
-        let touch =
-            json!({"spec": {"template": {"metadata": {"annotations": {"touched": "yes"}}}}});
-        let merge = kube::api::Patch::Merge(&touch);
-        let touched = workloads.patch(REFUSED, &Default::default(), &merge).await;
+        let touched = jiff::Timestamp::now().to_string();
+        let template = json!({"metadata": {"annotations": {"touched": touched}}});
+        let touch = Patch::Merge(json!({"spec": {"template": template}}));
+        let touched = workloads
+            .patch(REFUSED, &PatchParams::default(), &touch)
+            .await;
         ensure!(touched.is_err(), "it is not refused yet");
         Ok(())
     })

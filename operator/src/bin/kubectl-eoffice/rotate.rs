@@ -88,7 +88,8 @@ async fn rotate(
                 "{doing}: it was deleted meanwhile"
             ))));
         };
-        if let Some(why) = tenant.held() {
+        // An emergency waits for no batch.
+        if let Some(why) = tenant.held().filter(|_| !arguments.now) {
             return Some(Err(Failure::new(format!("{doing}: it is held: {why}"))));
         }
         let credentials = tenant.seen().credentials?;
