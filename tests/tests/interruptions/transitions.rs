@@ -124,7 +124,7 @@ pub static DECIDED_BY_PEOPLE: Group = Group {
             ],
         },
         Cycle {
-            lanes: 4,
+            lanes: 8,
             enter: Some(make),
             transitions: &[
                 to(SUSPENDED, "suspended before it leaves", suspend),
@@ -177,7 +177,7 @@ pub static KEPT_FOR_LONG: Group = Group {
         },
         Cycle {
             // There is all that a certificate tells of: two logins, and an auditor's.
-            lanes: 8,
+            lanes: 12,
             enter: Some(make),
             transitions: &[
                 to(Stage::Active, "rotated", |platform, names| {
