@@ -51,8 +51,8 @@ async fn new_tenants_take_turns() {
             failing::goes_on_past_the_mistaken(&platform).boxed(),
         ),
         (
-            "room that becomes free is the next one's, and only his",
-            room::is_the_next_one_s(&platform).boxed(),
+            "room that becomes free is taken by one of those who wait",
+            room::is_taken(&platform).boxed(),
         ),
     ] {
         // One after the other: each fills the queue.

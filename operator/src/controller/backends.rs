@@ -176,8 +176,8 @@ async fn keep_looking<T: Tended>(name: &str, world: &World, wake: &Notify) {
         }
         world.backend_seen.notify_one();
         if before.as_ref().is_some_and(|it| now.has_more_room(it)) {
-            // Who waits for room is called to it.
-            world.waves.room_is_free();
+            // Each of those who wait for room sees for itself whether it is enough.
+            world.push_waiting();
         }
         match before {
             Some(before) if now.contact().stands_as(before.contact()) => {
@@ -199,7 +199,6 @@ async fn keep_looking<T: Tended>(name: &str, world: &World, wake: &Notify) {
 /// The backend itself came or went: every tenant on it is looked at, and waits end.
 fn wake_all<T: Tended>(world: &World, name: &str) {
     world.push_waiting();
-    world.waves.room_is_free();
     let on_it: Vec<String> = world.records.with(|registry| {
         let records = registry.records().filter(|record| T::holds(record, name));
         records.map(|record| record.tenant.name.clone()).collect()

@@ -1,6 +1,5 @@
 //! The records as this process knows them: from the watch, and from decisions not yet seen there.
 
-use crate::tenant::record::Decision;
 use crate::tenant::registry::Registry;
 use eoffice_crds::{TenantRecord, TenantRecordSpec};
 use std::collections::HashMap;
@@ -48,23 +47,6 @@ impl Records {
             inner.registry.insert(record.clone());
         }
         Ok((record, rest))
-    }
-
-    /// Decides about a first record, and keeps its place on a server for the tenant of this UID until it is written.
-    pub fn keep_place<E>(
-        &self,
-        tenant: &str,
-        decide: impl FnOnce(&Registry) -> Result<Decision, E>,
-    ) -> Result<Decision, E> {
-        let mut inner = self.lock();
-        let decided = decide(&inner.registry)?;
-        inner.registry.keep(tenant, &decided.record);
-        Ok(decided)
-    }
-
-    /// Keeps places for nobody but these tenants, by UID.
-    pub fn keep_places_only_for(&self, tenants: impl Fn(&str) -> bool) {
-        self.lock().registry.keep_only_for(tenants);
     }
 
     /// The write of a record came to its end: `stored` is what the API server has now, where known.

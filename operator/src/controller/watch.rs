@@ -217,7 +217,6 @@ pub async fn records(client: Client, world: Arc<World>, synced: impl FnOnce()) {
                 world.records.gone(&record);
                 // What it held, others may have waited for.
                 world.push_all();
-                world.waves.room_is_free();
             }
             Event::InitDone => {
                 if let Some(synced) = synced.take() {

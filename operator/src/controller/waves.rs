@@ -1,12 +1,10 @@
 //! New tenants take turns: who waits, who had a turn, and who is woken when one is free.
 
 mod look;
-mod room;
 mod tell;
 mod turn;
 
 use self::look::{Living, finished, is_paused, living, ready, record_of, waits_for_its_own_host};
-use self::room::Room;
 use self::tell::tell;
 use self::turn::{Grip, Turn};
 use super::world::World;
@@ -21,7 +19,7 @@ use crate::waves::{
 use eoffice_crds::{EOfficeTenant, Reason, TenantRecord};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -55,10 +53,8 @@ struct Inner {
     resumed: bool,
     /// Those who asked for a turn and wait, by UID.
     waiting: HashMap<String, Entry>,
-    /// Those who gave their turn up, by UID, and what stands against them: they could not be begun.
-    aside: HashMap<String, Reason>,
-    /// What those of them wait for who wait for room.
-    room: Room,
+    /// Those who gave their turn up, by UID: they could not be begun, and wait for something else.
+    aside: HashSet<String>,
     /// Those who had a turn, by UID.
     begun: HashMap<String, Turn>,
     /// How it stood last. There is room only while nobody waits.
@@ -81,8 +77,7 @@ impl Waves {
             inner: Mutex::new(Inner {
                 resumed: false,
                 waiting: HashMap::new(),
-                aside: HashMap::new(),
-                room: Room::default(),
+                aside: HashSet::new(),
                 begun: HashMap::new(),
                 wave: Wave::of(&[], &rules),
                 breadth: Breadth::new(rules.size),
@@ -100,7 +95,7 @@ impl Waves {
         if has_data || tenant.object.spec.restore_from.is_some() {
             return Ok(Admission::Turn);
         }
-        if self.lock().aside.contains_key(&tenant.uid) {
+        if self.lock().aside.contains(&tenant.uid) {
             return Ok(Admission::Trial);
         }
         self.ask(world, tenant)?;
@@ -134,28 +129,24 @@ impl Waves {
         }
     }
 
-    /// A tenant could not be begun. If it had its turn, and waits for something else, that turn is another's; so is the
-    /// place that was kept for it.
-    pub fn refused(&self, world: &World, uid: &str, problem: &Problem) {
+    /// A tenant could not be begun. If it had its turn, and waits for something else, that turn is another's.
+    pub fn refused(&self, uid: &str, problem: &Problem) {
         if problem.reason == Reason::AwaitingTurn {
             return;
         }
-        world.records.keep_places_only_for(|tenant| tenant != uid);
-        let mut guard = self.lock();
-        let inner = &mut *guard;
-        match inner.begun.get_mut(uid) {
-            // Once there is a record, record and status tell.
-            Some(turn) if turn.recorded.is_some() => return,
-            Some(turn)
-                if turn.grip != Grip::Given && matter(problem.reason) == Matter::Platform =>
-            {
-                turn.grip = Grip::Failed(problem.reason);
-            }
-            Some(_) => inner.set_aside(uid, problem.reason),
-            None if inner.aside.contains_key(uid) => inner.set_aside(uid, problem.reason),
-            None => return,
+        let mut inner = self.lock();
+        let turn = inner.begun.get_mut(uid);
+        // Once there is a record, record and status tell.
+        let Some(turn) = turn.filter(|turn| turn.recorded.is_none()) else {
+            return;
+        };
+        if turn.grip != Grip::Given && matter(problem.reason) == Matter::Platform {
+            turn.grip = Grip::Failed(problem.reason);
+        } else {
+            inner.begun.remove(uid);
+            inner.aside.insert(uid.to_owned());
         }
-        drop(guard);
+        drop(inner);
         self.changed();
     }
 
@@ -165,18 +156,11 @@ impl Waves {
         let uid = record.spec.tenant.uid.clone();
         let mut inner = self.lock();
         inner.aside.remove(&uid);
-        inner.room.freed |= !record.spec.state.holds_data();
         let turn = inner.begun.entry(uid);
         let turn =
             turn.or_insert_with(|| Turn::new(made.unwrap_or(Timestamp::UNIX_EPOCH), Grip::Taken));
         turn.recorded = made;
         drop(inner);
-        self.changed();
-    }
-
-    /// A place on a server may be free.
-    pub fn room_is_free(&self) {
-        self.lock().room.freed = true;
         self.changed();
     }
 
@@ -213,7 +197,6 @@ impl Waves {
             world.queue.push(&entry.namespace, &entry.name);
             inner.begun.insert(entry.uid, Turn::new(at, Grip::Given));
         }
-        inner.call_to_room(world, &living, &turns);
         inner.wave = Wave {
             making: wave.making + given,
             room: match waiting.is_empty() {
@@ -249,41 +232,24 @@ impl Inner {
         if std::mem::replace(&mut self.resumed, true) {
             return;
         }
-        let waits = |tenant: &EOfficeTenant, reason| {
-            matches!(ready(tenant), Some((_, told)) if told == reason)
+        let waits = |tenant: &EOfficeTenant| {
+            matches!(ready(tenant), Some((_, Reason::AwaitingTurn)))
                 && world
                     .records
                     .with(|it| it.get(&tenant.name_any()).is_none())
         };
-        let of = |reason| living.iter().filter(move |(_, it)| waits(it, reason));
-        let waiting = of(Reason::AwaitingTurn);
-        self.waiting
-            .extend(waiting.map(|(uid, tenant)| (uid.clone(), Entry::of(tenant))));
-        let aside = of(Reason::Queued).filter(|(uid, _)| !self.waiting.contains_key(*uid));
-        self.aside
-            .extend(aside.map(|(uid, _)| (uid.clone(), Reason::Queued)));
-    }
-
-    fn set_aside(&mut self, uid: &str, reason: Reason) {
-        self.begun.remove(uid);
-        self.aside.insert(uid.to_owned(), reason);
-        if reason == Reason::Queued {
-            self.room.lacks(uid);
-        }
+        let waiting = living.iter().filter(|(_, tenant)| waits(tenant));
+        let waiting = waiting.map(|(uid, tenant)| (uid.clone(), Entry::of(tenant)));
+        self.waiting.extend(waiting);
     }
 
     fn forget_the_gone(&mut self, world: &World, living: &Living) {
         self.begun.retain(|uid, _| living.contains_key(uid));
-        self.aside.retain(|uid, _| living.contains_key(uid));
+        self.aside.retain(|uid| living.contains_key(uid));
         let begun = &self.begun;
         self.waiting.retain(|uid, _| {
             let tenant = living.get(uid);
             !begun.contains_key(uid) && tenant.is_some_and(|it| !is_paused(world, it, None))
-        });
-        // Whoever is on trial has found a place, and is about to ask for a turn.
-        world.records.keep_places_only_for(|uid| {
-            let known = [begun.contains_key(uid), self.waiting.contains_key(uid)];
-            known.contains(&true) || self.aside.contains_key(uid)
         });
     }
 

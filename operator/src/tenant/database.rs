@@ -324,32 +324,26 @@ pub fn mark(world: &World, record: &TenantRecordSpec) -> Option<Mark> {
     backend.observed(record)?.database?.mark()
 }
 
-/// A server as a place for tenants, as it was looked at last.
-pub fn place(world: &World, object: &DatabaseServer) -> Candidate {
-    let name = object.name_any();
-    let backend = world.databases.get(&name);
-    let usable = backend.as_ref().map(|backend| backend.usable());
-    let identity = usable.map(|usable| usable.map(|(_, facts)| facts.system_identifier.clone()));
-    let counts = backend.as_ref().and_then(|backend| backend.counts());
-    let counts = counts.unwrap_or_default();
-    Candidate {
-        standing: identity.unwrap_or_else(|| Err(not_looked_at(&name))),
-        name,
-        capacity: object.spec.capacity.clone(),
-        databases: counts.live + counts.retained,
-        connections: counts.connections,
-        holds_tenant: false,
-    }
-}
-
 /// A server as a place for a tenant without a record, and the mark of the database of its name there.
 pub async fn candidate(
     world: &World,
     object: &DatabaseServer,
     tenant: &Tenant,
 ) -> Result<(Candidate, Option<Mark>), Problem> {
-    let backend = world.databases.get(&object.name_any());
+    let name = object.name_any();
+    let backend = world.databases.get(&name);
+    let standing = backend.as_ref().map_or_else(
+        || Err(not_looked_at(&name)),
+        |backend| {
+            backend
+                .usable()
+                .map(|(_, facts)| facts.system_identifier.clone())
+        },
+    );
     let audit = backend.as_ref().and_then(|backend| backend.audit());
+    let counts = audit
+        .map(|audit| audit.counts(world.installation()))
+        .unwrap_or_default();
     let database = BackendNames::first(world.installation(), &tenant.name).database;
     let owner = fingerprint(&tenant.name, tenant.province());
     let mut mark = audit.and_then(|audit| audit.database(&database)?.mark());
@@ -363,8 +357,12 @@ pub async fn candidate(
         mark.installation == world.installation().as_str() && mark.fingerprint == owner
     });
     let candidate = Candidate {
+        name,
+        standing,
+        capacity: object.spec.capacity.clone(),
+        databases: counts.live + counts.retained,
+        connections: counts.connections,
         holds_tenant: mark.is_some(),
-        ..place(world, object)
     };
     Ok((candidate, mark))
 }

@@ -106,16 +106,12 @@ pub async fn enter(world: &World, tenant: &Tenant, admission: Admission) -> Resu
         takeover::claim(world, tenant, claimed).await?;
     }
     let existing = look.existing.clone();
-    let decide = |registry: &Registry| look.decide(world, tenant, registry);
-    let wanted = match admission {
-        Admission::Turn => world.records.with(decide)?,
-        Admission::Trial => {
-            // The place that it found is kept for it: others would ask for turns with the same one in mind.
-            let found = world.records.keep_place(&tenant.uid, decide)?;
-            world.waves.ask(world, tenant)?;
-            found
-        }
-    };
+    let wanted = world
+        .records
+        .with(|registry| look.decide(world, tenant, registry))?;
+    if admission == Admission::Trial {
+        world.waves.ask(world, tenant)?;
+    }
     let brake = Brake::ask(world, tenant, existing.as_ref(), &wanted.record).await?;
     let decide = |registry: &Registry| {
         let Decision {
@@ -218,7 +214,7 @@ impl Look {
                 takeover::begin(tenant, &old.spec, &self.base_domains, registry)
             }
             (None, None, Some(first)) => {
-                let first = first.promised(registry, &tenant.uid);
+                let first = first.promised(registry);
                 let installation = world.installation();
                 begin(tenant, installation, &first, &self.base_domains, registry)?
             }

@@ -5,7 +5,7 @@ pub mod approval;
 pub mod auditors;
 mod brake;
 mod close;
-pub mod database;
+mod database;
 pub mod destroy;
 pub mod drift;
 mod events;

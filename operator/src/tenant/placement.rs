@@ -1,7 +1,6 @@
 //! Which server takes a new tenant. Pure.
 
 use crate::plan::Problem;
-use crate::tenant::registry::Registry;
 use eoffice_crds::{Reason, ServerCapacity};
 
 /// A server of the class's pool, as the last look found it.
@@ -22,33 +21,10 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// The same with what the records promise of it by now, and what is kept of it for others than the tenant of this
-    /// UID.
-    #[must_use]
-    pub fn promised(mut self, registry: &Registry, tenant: Option<&str>) -> Self {
-        let (promised, kept) = (
-            registry.promised(&self.name),
-            registry.kept(&self.name, tenant),
-        );
-        self.databases = self.databases.max(promised.databases) + kept.databases;
-        self.connections = self.connections.max(promised.connections) + kept.connections;
-        self
-    }
-
-    /// How many more tenants it takes, with a connection each at least.
-    pub fn places(&self) -> i64 {
-        let databases = i64::from(self.capacity.databases) - self.databases;
-        databases.min(self.connections_left()).max(0)
-    }
-
-    fn connections_left(&self) -> i64 {
-        let promised = i64::from(self.capacity.connections) * i64::from(self.capacity.overcommit);
-        promised - self.connections
-    }
-
     fn has_room(&self, connections: i32) -> bool {
+        let promised = i64::from(self.capacity.connections) * i64::from(self.capacity.overcommit);
         self.databases < i64::from(self.capacity.databases)
-            && i64::from(connections) <= self.connections_left()
+            && self.connections + i64::from(connections) <= promised
     }
 
     /// Share of the capacity that is taken, in thousandths.
@@ -115,9 +91,6 @@ pub fn choose(candidates: &[Candidate], connections: i32) -> Result<(String, Str
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::tenant::registry::Promised;
-    use eoffice_crds::TenantRecordSpec;
-    use serde_json::json;
 
     fn candidate(name: &str, databases: i64) -> Candidate {
         Candidate {
@@ -196,50 +169,5 @@ mod tests {
                 .map_err(|p| p.reason);
             assert_eq!(short, expected, "{case}");
         }
-    }
-
-    /// What a tenant asks for a record with, on server `a`.
-    fn record(uid: &str) -> TenantRecordSpec {
-        serde_json::from_value(json!({
-            "installationId": "korat", "fingerprint": "f", "state": "live", "hosts": [],
-            "tenant": {"namespace": "province-30", "name": uid, "uid": uid},
-            "frozen": {
-                "class": "standard", "baseDomain": "eoffice.example", "store": "objects",
-                "versioning": true, "allowDelete": false, "retain": {}
-            },
-            "database": {
-                "server": "a", "systemIdentifier": "1", "name": "d", "role": "r", "login": "l",
-                "connectionLimit": 5
-            },
-            "storage": {"store": "objects", "storeIdentity": "1", "bucket": "b", "user": "u"},
-            "tenantSpec": {"agency": {"nameTh": "ก", "kind": "Other", "province": "30"}},
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn a_place_that_is_kept_for_one_is_no_other_s() {
-        let mut registry = Registry::default();
-        let as_seen_by = |registry: &Registry, uid| candidate("a", 9).promised(registry, uid);
-        let found = |registry: &Registry, uid| choose(&[as_seen_by(registry, Some(uid))], 5);
-        assert_eq!(as_seen_by(&registry, None).places(), 1);
-        assert!(found(&registry, "first").is_ok() && found(&registry, "second").is_ok());
-
-        registry.keep("first", &record("first"));
-        assert_eq!(as_seen_by(&registry, None).places(), 0);
-        assert!(found(&registry, "first").is_ok());
-        assert_eq!(
-            found(&registry, "second").unwrap_err().reason,
-            Reason::Queued
-        );
-
-        // The record takes its place, and keeps no other.
-        registry.insert(record("first"));
-        assert_eq!(registry.kept("a", None), Promised::default());
-        assert_eq!(registry.promised("a").databases, 1);
-
-        registry.keep("second", &record("second"));
-        registry.keep_only_for(|uid| uid != "second");
-        assert_eq!(registry.kept("a", None), Promised::default());
     }
 }

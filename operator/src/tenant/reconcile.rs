@@ -155,7 +155,7 @@ async fn live(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
         Ok(tenant) => tenant,
         Err(problem) => {
             let uid = object.uid().unwrap_or_default();
-            world.waves.refused(world, &uid, &problem);
+            world.waves.refused(&uid, &problem);
             return gate(
                 object,
                 ours.is_some_and(|r| r.verified_at.is_some()),
@@ -179,7 +179,7 @@ async fn live(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
     match entered {
         Ok(decided) => open::keep(world, &tenant, decided).await,
         Err(problem) => {
-            world.waves.refused(world, &tenant.uid, &problem);
+            world.waves.refused(&tenant.uid, &problem);
             // What a person does about it may be where nothing is watched: a foreign namespace removed.
             let again = (nature(problem.reason) != Nature::Progress)
                 .then(|| world.memory.failed(&name, ConditionType::Ready, &problem));

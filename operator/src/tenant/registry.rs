@@ -24,14 +24,6 @@ pub struct Registry {
     servers: HashMap<String, Promised>,
     stores: HashMap<String, i64>,
     classes: HashMap<String, i64>,
-    kept: HashMap<String, Place>,
-}
-
-/// A place on a server.
-#[derive(Clone, Debug)]
-struct Place {
-    server: String,
-    connections: i64,
 }
 
 impl Registry {
@@ -71,32 +63,6 @@ impl Registry {
         self.servers.get(server).copied().unwrap_or_default()
     }
 
-    /// Keeps the place that a record would take for its tenant, by UID, until the record takes it.
-    pub fn keep(&mut self, tenant: &str, record: &TenantRecordSpec) {
-        let place = Place {
-            server: record.database.server.clone(),
-            connections: record.database.connection_limit.into(),
-        };
-        self.kept.insert(tenant.to_owned(), place);
-    }
-
-    /// Keeps places for nobody but these tenants, by UID.
-    pub fn keep_only_for(&mut self, tenants: impl Fn(&str) -> bool) {
-        self.kept.retain(|tenant, _| tenants(tenant));
-    }
-
-    /// What is kept of a server for others than this tenant.
-    pub fn kept(&self, server: &str, tenant: Option<&str>) -> Promised {
-        let others = self.kept.iter();
-        let others = others.filter(|(uid, _)| Some(uid.as_str()) != tenant);
-        let mut kept = Promised::default();
-        for (_, place) in others.filter(|(_, place)| place.server == server) {
-            kept.databases += 1;
-            kept.connections += place.connections;
-        }
-        kept
-    }
-
     /// How many records are in a store.
     pub fn in_store(&self, store: &str) -> i64 {
         self.stores.get(store).copied().unwrap_or_default()
@@ -111,7 +77,6 @@ impl Registry {
     pub fn insert(&mut self, record: TenantRecordSpec) -> Option<TenantRecordSpec> {
         let name = record.tenant.name.clone();
         let before = self.remove(&name);
-        self.kept.remove(&record.tenant.uid);
         if record.state.holds_data() {
             self.hold(&name, &record);
         }

@@ -3,8 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use eoffice_crds::{ConditionType, DatabaseServer, Reason, TenantRecord};
 use eoffice_tests::e2e::core::class;
-use eoffice_tests::e2e::security::{Platform, ask as sql, eventually, is, is_ready, until};
-use kube::ResourceExt;
+use eoffice_tests::e2e::security::{Platform, ask as sql, eventually, is, is_ready, told, until};
 use kube::api::{Api, ListParams};
 use serde_json::json;
 
@@ -26,7 +25,6 @@ const fn of(name: &'static str) -> Asked {
     }
 }
 
-/// In the order in which they are asked for.
 const ALL: [Asked; 4] = [
     of("tao-narrow-1-3021"),
     of("tao-narrow-2-3021"),
@@ -34,9 +32,9 @@ const ALL: [Asked; 4] = [
     of("tao-narrow-4-3021"),
 ];
 
-/// One place after the other becomes free: an orphan is dropped, a tenant destroyed, a server enlarged. Each is the next
-/// one's, and those who wait on do not even try.
-pub async fn is_the_next_one_s(platform: &Platform) -> Result<()> {
+/// One place after the other becomes free: an orphan is dropped, a tenant destroyed, a server enlarged. Each is taken by
+/// one of those who wait.
+pub async fn is_taken(platform: &Platform) -> Result<()> {
     class(platform, NARROW, |spec| {
         spec["database"]["serverSelector"] = json!({"matchLabels": {"pool": NARROW}});
         spec["storage"]["retention"] = json!(null);
@@ -65,41 +63,41 @@ pub async fn is_the_next_one_s(platform: &Platform) -> Result<()> {
         until(&api(platform, "30"), asked.name, "Queued", waits).await?;
     }
 
-    next_is_made(platform, &ALL, drop_orphan(platform)).await?;
-    next_is_made(platform, &ALL[1..], delete(platform, &ALL[0])).await?;
-    let one_more = async {
-        let wider = capacity(taken + 2);
-        platform.merge(servers.clone(), SERVER, wider).await?;
-        Ok(())
-    };
-    next_is_made(platform, &ALL[2..], one_more).await?;
+    drop_orphan(platform).await?;
+    let first = made(platform, &ALL, 1).await?;
+    delete(platform, first[0]).await?;
+    let left: Vec<Asked> = ALL
+        .into_iter()
+        .filter(|it| it.name != first[0].name)
+        .collect();
+    made(platform, &left, 1).await?;
+    let wider = capacity(taken + 2);
+    platform.merge(servers.clone(), SERVER, wider).await?;
+    made(platform, &left, 2).await?;
     let as_before = capacity(enough.into());
     platform.merge(servers.clone(), SERVER, as_before).await?;
-    let tenants = api(platform, "30");
-    until(&tenants, ALL[3].name, "Ready", is_ready).await?;
+    made(platform, &left, 3).await?;
     counts(platform, 0, 0, false).await
 }
 
-/// Awaits the first of them once a place is free; nothing is written of the others meanwhile.
-async fn next_is_made(
-    platform: &Platform,
-    waiting: &[Asked],
-    free: impl Future<Output = Result<()>>,
-) -> Result<()> {
+/// Awaits that so many of these are Ready; the others wait on. Answers with who is.
+async fn made<'a>(platform: &Platform, of: &'a [Asked], count: usize) -> Result<Vec<&'a Asked>> {
     let tenants = api(platform, "30");
-    let versions = || async {
-        let mut versions = Vec::new();
-        for asked in &waiting[1..] {
-            versions.push(tenants.get(asked.name).await?.resource_version());
+    eventually(&format!("{count} have room"), || async {
+        let mut made = Vec::new();
+        for asked in of {
+            let tenant = tenants.get(asked.name).await?;
+            if is_ready(&tenant) {
+                made.push(asked);
+            } else {
+                let waits = is(&tenant, ConditionType::Ready, "Unknown", Reason::Queued);
+                ensure!(waits, "{}", told(&tenant));
+            }
         }
-        anyhow::Ok(versions)
-    };
-    let before = versions().await?;
-    free.await?;
-    until(&tenants, waiting[0].name, "Ready", is_ready).await?;
-    let after = versions().await?;
-    ensure!(before == after, "the others were written: {waiting:?}");
-    Ok(())
+        ensure!(made.len() == count, "{made:?}");
+        Ok(made)
+    })
+    .await
 }
 
 /// How many tenants have theirs on the server.

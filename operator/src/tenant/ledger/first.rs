@@ -24,12 +24,16 @@ impl First {
         self.bucket_mark.is_some() || self.database_mark.is_some()
     }
 
-    /// The same for the tenant of this UID, with what is promised of each server by now.
-    pub(super) fn promised(&self, registry: &Registry, tenant: &str) -> FirstLook {
-        let servers = self.pool.iter().cloned();
-        let promised = servers.map(|server| server.promised(registry, Some(tenant)));
+    /// The same, with what the records promise of each server by now.
+    pub(super) fn promised(&self, registry: &Registry) -> FirstLook {
+        let mut servers = self.pool.clone();
+        for server in &mut servers {
+            let promised = registry.promised(&server.name);
+            server.databases = server.databases.max(promised.databases);
+            server.connections = server.connections.max(promised.connections);
+        }
         FirstLook {
-            servers: promised.collect(),
+            servers,
             store: self.store.clone(),
             bucket_mark: self.bucket_mark.clone(),
             database_mark: self.database_mark.clone(),
