@@ -55,8 +55,13 @@ impl Walk {
         classes(&platform).await?;
         let cooling = format!("--purge-cooling={}", group.cooling);
         let more = OperatorOptions {
-            // However many of them hang, the others are worked on.
-            args: vec![cooling, "--concurrency=64".into()],
+            args: vec![
+                cooling,
+                // However many of them hang, the others are worked on.
+                "--concurrency=64".into(),
+                // It dies when it is told to, and not of a busy machine: the next of its name leads at once.
+                "--lease-duration=60s".into(),
+            ],
             ..OperatorOptions::default()
         };
         let resident = platform.resident(more).await?;
