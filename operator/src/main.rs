@@ -4,12 +4,29 @@ use clap::Parser;
 use eoffice_operator::settings::Settings;
 use eoffice_operator::{controller, telemetry};
 use std::process::ExitCode;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// Bytes. A look at a tenant awaits much in depth, and more so in a build that is not optimized.
+const STACK: usize = 8 * 1024 * 1024;
+
+fn main() -> ExitCode {
     let settings = Settings::parse();
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK)
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(Box::pin(run(settings))),
+        Err(error) => {
+            eprintln!("the operator cannot start its threads: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(settings: Settings) -> ExitCode {
     telemetry::log(settings.log_format);
     let stop = CancellationToken::new();
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {

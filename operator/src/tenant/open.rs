@@ -28,9 +28,9 @@ pub async fn keep(world: &World, tenant: &Tenant, entry: Entry) -> Outcome {
     let mut pass = begin(world, tenant, &entry);
     pass.fresh = is_asked_for(tenant);
     if pass.wanted.open {
-        pass.open().await;
+        Box::pin(pass.open()).await;
     } else {
-        pass.close().await;
+        Box::pin(pass.close()).await;
     }
     pass.record_findings(&entry.record).await;
     pass.tell_breaker();
@@ -43,9 +43,9 @@ pub async fn survey<'a>(world: &'a World, tenant: &'a Tenant, entry: &Entry) -> 
     pass.planning = true;
     pass.fresh = true;
     if pass.wanted.open {
-        pass.open().await;
+        Box::pin(pass.open()).await;
     } else {
-        pass.close().await;
+        Box::pin(pass.close()).await;
     }
     pass
 }

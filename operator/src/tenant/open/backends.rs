@@ -51,18 +51,19 @@ impl Pass<'_> {
                 !planes.contains(&Plane::Database) || self.waits(ConditionType::DatabaseReady);
             let skip_storage =
                 !planes.contains(&Plane::Storage) || self.waits(ConditionType::StorageReady);
-            let database = async {
+            // Each on the heap: what they await is deep, and a thread's stack is not.
+            let database = Box::pin(async {
                 match skip_database {
                     true => None,
                     false => Some(database::bring(self).await),
                 }
-            };
-            let storage = async {
+            });
+            let storage = Box::pin(async {
                 match skip_storage {
                     true => None,
                     false => Some(storage::bring(self).await),
                 }
-            };
+            });
             // Both are left for an emergency that was asked for meanwhile: the next look knows of it.
             let (database, storage) = tokio::select! {
                 answers = in_haste(database, storage, patience) => answers,
