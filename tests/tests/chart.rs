@@ -287,7 +287,7 @@ async fn policies_and_roles_are_for_those_who_are_named() {
     let queue = named("Role", "eo-queue");
     for part in [
         r#""namespace":"eoffice-system""#,
-        r#""rules":[{"apiGroups":["coordination.k8s.io"],"resourceNames":["eo-lease"],"resources":["leases"],"verbs":["get"]}]"#,
+        r#""rules":[{"apiGroups":["coordination.k8s.io"],"resources":["leases"],"resourceNames":["eo-lease"],"verbs":["get"]}]"#,
     ] {
         assert!(queue.contains(part), "{part}: {queue}");
     }

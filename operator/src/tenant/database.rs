@@ -67,9 +67,8 @@ async fn work(
     backend: &DatabaseBackend,
     gate: &Keeper<'_>,
 ) -> Result<Found, Problem> {
-    let (world, record) = (pass.world, &pass.record);
     let (server, _) = backend.usable()?;
-    let secret = SecretAt::new(world, &pass.wanted, record, backend);
+    let secret = SecretAt::new(pass.world, &pass.wanted, &pass.record, backend);
     let held = match secret.look(pass, gate).await? {
         Held::Successor(successor) => {
             match succeed(pass, (server, &secret), gate, &successor).await {
@@ -82,7 +81,24 @@ async fn work(
         }
         Held::Current(verifier) => Some(verifier),
         Held::Nothing => None,
+        Held::Planned(differences) => {
+            let outcome = settle(pass, backend, gate, None).await;
+            gate.allows(&differences);
+            return outcome;
+        }
     };
+    settle(pass, backend, gate, held).await
+}
+
+/// Brings roles and database to order, with the password of the Secret where that is known.
+async fn settle(
+    pass: &Pass<'_>,
+    backend: &DatabaseBackend,
+    gate: &Keeper<'_>,
+    held: Option<Verifier>,
+) -> Result<Found, Problem> {
+    let (world, record) = (pass.world, &pass.record);
+    let (server, _) = backend.usable()?;
     let mut desired = desired_of(
         pass,
         held.as_ref().unwrap_or(&Verifier::known(String::new())),

@@ -50,6 +50,12 @@ pub async fn stays_closed(platform: &Platform) -> Result<()> {
         Ok(())
     })
     .await?;
+    // The Event comes before the status that it is about.
+    let degraded = |it: &eoffice_crds::EOfficeTenant| {
+        let phase = it.status.as_ref().and_then(|status| status.phase);
+        phase == Some(Phase::Degraded)
+    };
+    platform.until(NAME, "Degraded", degraded).await?;
     let before = told(platform).await?;
     let looks = looks(platform).await?;
     let tenants = platform.tenants().list(&ListParams::default()).await?;

@@ -21,6 +21,8 @@ pub(super) enum Held {
     Successor(Box<Successor>),
     /// Nothing, and it may not be written.
     Nothing,
+    /// Nothing, and this is what would be written, once the rest is done.
+    Planned(Vec<Difference>),
 }
 
 /// A credential that is put into the Secret once it works.
@@ -108,6 +110,9 @@ impl<'a> SecretAt<'a> {
         let Some(kept) = kept else {
             pass.ask_about_credential(Plane::Database, gate).await?;
             let successor = self.successor(live, None);
+            if gate.is_planning() {
+                return Ok(Held::Planned(successor.differences));
+            }
             return Ok(match gate.allows(&successor.differences) {
                 true => Held::Successor(Box::new(successor)),
                 false => Held::Nothing,
