@@ -357,9 +357,8 @@ pub async fn candidate(
         },
     );
     let audit = backend.as_ref().and_then(|backend| backend.audit());
-    let counts = audit
-        .map(|audit| audit.counts(world.installation()))
-        .unwrap_or_default();
+    let counts = backend.as_ref().and_then(|backend| backend.counts());
+    let counts = counts.unwrap_or_default();
     let database = BackendNames::first(world.installation(), &tenant.name).database;
     let owner = fingerprint(&tenant.name, tenant.province());
     let mut mark = audit.and_then(|audit| audit.database(&database)?.mark());

@@ -138,12 +138,9 @@ pub async fn lost(world: &World, record: &TenantRecordSpec) -> Result<Vec<Destru
     let mut standing = database::standing(world, record).await?;
     standing.extend(storage::standing(world, record).await?);
     standing.extend(sweep::volumes(world, &tenant_namespace(&record.tenant.name)).await?);
-    let stands = |one: &DestructionOf| {
-        let same = |it: &DestructionOf| (&it.kind, &it.name) == (&one.kind, &one.name);
-        standing.iter().any(same)
-    };
     let condemned = record.condemned.iter();
-    let mut lost: Vec<_> = condemned.filter(|one| !stands(one)).cloned().collect();
+    let lost = condemned.filter(|one| !is_among(one, &standing));
+    let mut lost: Vec<_> = lost.cloned().collect();
     let objects = record.sizes.as_ref().and_then(|sizes| sizes.objects);
     let left = storage::size(world, record).await?;
     if let (Some(objects), Some(left)) = (objects, left) {
@@ -213,6 +210,12 @@ pub async fn destroy(
     Ok(destroyed)
 }
 
+/// Whether a thing of this kind and name is one of these.
+fn is_among(one: &DestructionOf, all: &[DestructionOf]) -> bool {
+    all.iter()
+        .any(|it| (&it.kind, &it.name) == (&one.kind, &one.name))
+}
+
 /// The certificate: what stood when the destruction began, whether this process destroyed it or one before, and what
 /// besides was destroyed just now.
 pub fn certificate(
@@ -229,8 +232,7 @@ pub fn certificate(
     let deleted_by = record.deleted_by.clone();
     let mut objects = record.condemned.clone();
     for one in destroyed {
-        let known = |it: &DestructionOf| (&it.kind, &it.name) == (&one.kind, &one.name);
-        if !objects.iter().any(known) {
+        if !is_among(&one, &objects) {
             objects.push(one);
         }
     }
