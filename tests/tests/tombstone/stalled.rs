@@ -5,19 +5,21 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use eoffice_crds::TenantRecordSpec;
 use eoffice_operator::effect::{Access, Fault, Plane, Site, Verdict};
-use eoffice_tests::OperatorOptions;
 use eoffice_tests::e2e::security::eventually;
+use eoffice_tests::{OperatorOptions, Resident};
 
 use crate::bed::{Bed, COOLING, RETENTION, agency};
 use crate::purged::{certified, destroyed, is_gone};
 
 const STALLED: &str = "town-stalled-3021";
 
-/// Has the whole process stand still at the first objects that it destroys, and notes what it writes to the backends once
-/// it goes on.
-#[derive(Default)]
+/// Has the whole process stand still at the first objects that it destroys of one tenant, and notes what it writes to that
+/// one's backends once it goes on.
 struct Stall {
+    /// What all names of that tenant in the backends have in them.
+    stem: String,
     reached: AtomicBool,
     over: Mutex<bool>,
     ends: Condvar,
@@ -25,6 +27,16 @@ struct Stall {
 }
 
 impl Stall {
+    fn of(record: &TenantRecordSpec) -> Arc<Self> {
+        Arc::new(Self {
+            stem: record.storage.user.trim_start_matches("eo-").to_owned(),
+            reached: AtomicBool::default(),
+            over: Mutex::default(),
+            ends: Condvar::default(),
+            since: Mutex::default(),
+        })
+    }
+
     async fn is_reached(&self) -> Result<()> {
         eventually("it destroys", || async {
             ensure!(self.reached.load(Ordering::SeqCst));
@@ -41,6 +53,9 @@ impl Stall {
 
 impl Fault for Stall {
     fn at(&self, site: &Site, object: &str) -> Verdict {
+        if !object.contains(&self.stem) {
+            return Verdict::Proceed;
+        }
         if site.verb == "delete_objects" && !self.reached.swap(true, Ordering::SeqCst) {
             let over = self.over.lock().unwrap();
             let wait = Duration::from_secs(60);
@@ -74,7 +89,7 @@ pub async fn until_another_leads(bed: &Bed) -> Result<()> {
     let known = bed.leave_behind(&agency(STALLED, "50")).await?;
     bed.resident.stop().await?;
     bed.resident.time.advance(RETENTION)?;
-    let stall = Arc::new(Stall::default());
+    let stall = Stall::of(&known);
     bed.resident.start_under(Some(stall.clone())).await?;
     let options = OperatorOptions {
         args: vec![format!("--purge-cooling={}s", COOLING.as_secs())],
@@ -84,7 +99,21 @@ pub async fn until_another_leads(bed: &Bed) -> Result<()> {
     let mut successor = bed.platform.resident(options).await?;
     successor.time = bed.resident.time.clone();
     successor.launch(Some(Arc::new(HandsOff))).await?;
+    let ended = nothing_more_goes(bed, &known, &stall, &successor).await;
 
+    // That it ended so is what it should.
+    drop(bed.resident.kill().await);
+    successor.stop().await?;
+    bed.resident.start().await?;
+    ended
+}
+
+async fn nothing_more_goes(
+    bed: &Bed,
+    known: &TenantRecordSpec,
+    stall: &Stall,
+    successor: &Resident,
+) -> Result<()> {
     bed.order(STALLED).await?;
     stall.is_reached().await?;
     eventually("another leads", || async {
@@ -98,22 +127,15 @@ pub async fn until_another_leads(bed: &Bed) -> Result<()> {
         Ok(())
     })
     .await?;
-    let mut since = stall.since.lock().unwrap().clone();
-    let own = known.storage.user.trim_start_matches("eo-");
-    since.retain(|call| call.contains(own));
+    let since = stall.since.lock().unwrap().clone();
     ensure!(since.is_empty(), "it went on with {since:?}");
-    ensure!(bed.has_bucket(&known).await?, "the bucket is gone");
-    ensure!(bed.has_database(&known).await?, "the database is gone");
+    ensure!(bed.has_bucket(known).await?, "the bucket is gone");
+    ensure!(bed.has_database(known).await?, "the database is gone");
 
     // Who leads brings it to the end.
     successor.kill().await?;
     successor.start().await?;
     let done = destroyed(bed, STALLED).await?;
-    is_gone(bed, &known).await?;
-    certified(&successor, &done, &known)?;
-
-    // That it ended so is what it should.
-    drop(bed.resident.kill().await);
-    successor.stop().await?;
-    bed.resident.start().await
+    is_gone(bed, known).await?;
+    certified(successor, &done, known)
 }
