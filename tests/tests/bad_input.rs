@@ -4,8 +4,10 @@
 
 #[path = "bad_input/addresses.rs"]
 mod addresses;
-
-use std::collections::BTreeMap;
+#[path = "bad_input/claims.rs"]
+mod claims;
+#[path = "bad_input/unreadable.rs"]
+mod unreadable;
 
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
@@ -20,16 +22,15 @@ use eoffice_tests::e2e::security::{
 use eoffice_tests::{OperatorOptions, Options};
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use k8s_openapi::api::networking::v1::Ingress;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams};
 use serde_json::{Value, json};
 
 use ConditionType::{
-    Available, CertificateReady, DatabaseReady, IngressReady, NamespaceReady, Ready, Reconciling,
-    Stalled, StorageReady, Synced,
+    Available, DatabaseReady, IngressReady, Ready, Reconciling, Stalled, StorageReady, Synced,
 };
+
+use claims::served;
 
 const FIRST: &str = "town-first-3021";
 const FIRSTS_HOST: &str = "eoffice.first.go.th";
@@ -52,7 +53,7 @@ async fn what_is_wrong_is_said_and_holds_up_nobody_else() {
     let told = addresses::no_password_is_told(&platform, on_it).boxed();
     let name = "a server that wants the password itself does not get it";
     platform.all(vec![(name, told)]).await.unwrap();
-    let unreadable = an_object_that_cannot_be_read_stops_no_other(&platform).boxed();
+    let unreadable = unreadable::stops_no_other(&platform).boxed();
     let name = "an object that cannot be read stops no other";
     platform.all(vec![(name, unreadable)]).await.unwrap();
 }
@@ -61,15 +62,15 @@ fn scenarios(platform: &Platform) -> Vec<Scenario<'_>> {
     vec![
         (
             "a host that is granted to another is refused, and nothing else is",
-            a_granted_host_stays_with_the_first(platform).boxed(),
+            claims::a_granted_host_stays_with_the_first(platform).boxed(),
         ),
         (
             "an agency code that another tenant has is refused",
-            a_code_is_in_one_tenant_only(platform).boxed(),
+            claims::a_code_is_in_one_tenant_only(platform).boxed(),
         ),
         (
             "a host under the base domain belongs to the tenant of that name",
-            a_host_under_the_base_domain_is_refused(platform).boxed(),
+            claims::a_host_under_the_base_domain_is_refused(platform).boxed(),
         ),
         (
             "an unknown class is named, and taken once it is there",
@@ -138,90 +139,6 @@ async fn change(platform: &Platform, name: &str, spec: Value) -> Result<EOfficeT
 async fn namespace_exists(platform: &Platform, name: &str) -> Result<bool> {
     let namespaces: Api<Namespace> = platform.cluster();
     Ok(namespaces.get_opt(&tenant_namespace(name)).await?.is_some())
-}
-
-/// Hosts by the namespaces whose Ingresses have them.
-async fn served(platform: &Platform) -> Result<BTreeMap<String, Vec<String>>> {
-    let ingresses: Api<Ingress> = Api::all(platform.sandbox.admin());
-    let mut served: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for ingress in ingresses.list(&Default::default()).await? {
-        let namespace = ingress.namespace().unwrap_or_default();
-        let rules = ingress.spec.and_then(|spec| spec.rules).unwrap_or_default();
-        for host in rules.into_iter().filter_map(|rule| rule.host) {
-            served.entry(host).or_default().push(namespace.clone());
-        }
-    }
-    Ok(served)
-}
-
-async fn a_granted_host_stays_with_the_first(platform: &Platform) -> Result<()> {
-    let name = "town-second-3021";
-    let mut second = tenant(name);
-    // The same host, as DNS compares.
-    second["spec"]["hosts"] = json!(["EOffice.First.GO.TH."]);
-    platform.apply(&[second]).await?;
-    let refused =
-        |it: &EOfficeTenant| is(it, Ready, "False", Reason::HostConflict) && holds(it, Available);
-    let second = platform.until(name, "refused the host", refused).await?;
-    says(&second, Ready, &["spec.hosts", FIRSTS_HOST, FIRST])?;
-    for plane in [
-        NamespaceReady,
-        DatabaseReady,
-        StorageReady,
-        CertificateReady,
-        IngressReady,
-    ] {
-        ensure!(
-            holds(&second, plane),
-            "{plane} suffers from the refused host"
-        );
-    }
-    ensure!(!holds(&second, Stalled) && !holds(&second, Reconciling));
-    let own = tenant_namespace(FIRST);
-    ensure!(served(platform).await?.get(FIRSTS_HOST) == Some(&vec![own]));
-    ensure!(is_ready(&platform.tenants().get(FIRST).await?));
-
-    change(platform, FIRST, json!({"hosts": []})).await?;
-    platform.ready(FIRST).await?;
-    platform
-        .ready(name)
-        .await
-        .context("the host was given up")?;
-    ensure!(served(platform).await?.get(FIRSTS_HOST) == Some(&vec![tenant_namespace(name)]));
-    Ok(())
-}
-
-async fn a_code_is_in_one_tenant_only(platform: &Platform) -> Result<()> {
-    let name = "town-copycat-3021";
-    let mut copycat = tenant(name);
-    copycat["spec"]["agency"]["codes"] = json!([{"scheme": "dla", "value": FIRSTS_CODE}]);
-    platform.apply(&[copycat]).await?;
-    let refused = |it: &EOfficeTenant| is(it, Ready, "False", Reason::CodeConflict);
-    let copycat = platform.until(name, "refused the code", refused).await?;
-    says(&copycat, Ready, &["spec.agency.codes", FIRSTS_CODE, FIRST])?;
-    ensure!(holds(&copycat, Stalled));
-    ensure!(!namespace_exists(platform, name).await?);
-    Ok(())
-}
-
-async fn a_host_under_the_base_domain_is_refused(platform: &Platform) -> Result<()> {
-    let name = "town-squatter-3021";
-    let mut squatter = tenant(name);
-    squatter["spec"]["hosts"] = json!(["www.town-squatter-3021.tight.example"]);
-    platform.apply(&[squatter]).await?;
-    let refused =
-        |it: &EOfficeTenant| is(it, Ready, "False", Reason::HostConflict) && holds(it, Available);
-    let squatter = platform.until(name, "refused the host", refused).await?;
-    says(&squatter, Ready, &["spec.hosts", "tight.example"])?;
-    // Of another class's domain it may have the host of its own name, and no other.
-    change(
-        platform,
-        name,
-        json!({"hosts": ["town-squatter-3021.tight.example"]}),
-    )
-    .await?;
-    platform.ready(name).await?;
-    Ok(())
 }
 
 async fn an_unknown_class_is_awaited(platform: &Platform) -> Result<()> {
@@ -441,54 +358,4 @@ async fn says_why(platform: &Platform, words: &[&str]) -> Result<String> {
         Ok(ready.message)
     })
     .await
-}
-
-async fn an_object_that_cannot_be_read_stops_no_other(platform: &Platform) -> Result<()> {
-    let unreadable = "dist-unreadable-3021";
-    // As it was put there under a newer definition, before that was rolled back.
-    let definitions: Api<CustomResourceDefinition> = platform.cluster();
-    let name = "eofficetenants.eoffice.gdcc.go.th";
-    let known = definitions.get(name).await?;
-    let mut newer = serde_json::to_value(&known)?;
-    let kinds =
-        "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/agency/properties/kind";
-    let schema = newer
-        .pointer_mut(kinds)
-        .context("agency.kind has a schema")?;
-    *schema = json!({"type": "string"});
-    let patch = json!({"spec": {"versions": newer["spec"]["versions"]}});
-    platform.merge(definitions.clone(), name, patch).await?;
-    let mut object = tenant(unreadable);
-    object["spec"]["agency"]["kind"] = json!("Monastery");
-    eventually("the newer definition is served", || async {
-        platform.apply(std::slice::from_ref(&object)).await
-    })
-    .await?;
-
-    for other in ["dist-after-3021", "dist-restarted-3021"] {
-        platform.apply(&[tenant(other)]).await?;
-        platform
-            .ready(other)
-            .await
-            .context("beside an object that cannot be read")?;
-        change(platform, other, json!({"users": 12})).await?;
-        let seen = |it: &EOfficeTenant| {
-            is_ready(it) && it.status.as_ref().and_then(|s| s.observed_generation) >= Some(2)
-        };
-        platform.until(other, "looked at again", seen).await?;
-        // The second time the first lists have it, too.
-        platform.operator.part.stop().await;
-        platform.operator.part.start().await?;
-    }
-    let said = platform.operator.said()?;
-    ensure!(
-        said.contains(unreadable),
-        "the log names the object that cannot be read"
-    );
-
-    // Once it can be read it is made as any other.
-    let readable = json!({"agency": {"kind": "District"}});
-    change(platform, unreadable, readable).await?;
-    platform.ready(unreadable).await?;
-    Ok(())
 }

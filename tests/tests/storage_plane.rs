@@ -11,6 +11,8 @@ mod faults;
 mod ground;
 #[path = "storage_plane/life.rs"]
 mod life;
+#[path = "storage_plane/locks.rs"]
+mod locks;
 #[path = "storage_plane/losses.rs"]
 mod losses;
 #[path = "storage_plane/rotation.rs"]
