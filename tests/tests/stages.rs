@@ -4,6 +4,8 @@
 mod approval;
 #[path = "stages/archive.rs"]
 mod archive;
+#[path = "stages/misfit.rs"]
+mod misfit;
 #[path = "stages/renewal.rs"]
 mod renewal;
 #[path = "stages/suspension.rs"]
@@ -50,6 +52,10 @@ async fn a_tenant_goes_through_its_stages() {
                 suspension::under_load(&platform).boxed(),
             ),
             (
+                "a spec that does not fit its class keeps no access open",
+                misfit::closes(&platform).boxed(),
+            ),
+            (
                 "an auditor reads an archived tenant until his time, and nothing else",
                 archive::auditor(&platform).boxed(),
             ),
@@ -77,6 +83,9 @@ const APPROVED: &str = "approved";
 /// Class of tenants whose credentials are taken away soon after they were replaced.
 const BRISK: &str = "brisk";
 
+/// Class that is narrowed under its tenant.
+const NARROWED: &str = "narrowed";
+
 async fn prepare(platform: &Platform) -> Result<()> {
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
@@ -89,6 +98,7 @@ async fn prepare(platform: &Platform) -> Result<()> {
         spec["approvalRequired"] = json!(true)
     })
     .await?;
+    class(platform, NARROWED, |_| ()).await?;
     let brisk = json!({"maxAge": "2160h", "grace": "3s", "deadline": "60s"});
     class(platform, BRISK, |spec| spec["rotation"] = brisk).await
 }

@@ -13,6 +13,7 @@ pub mod hosts;
 pub mod keeper;
 mod kubernetes;
 mod ledger;
+mod misfit;
 mod open;
 mod owner;
 pub mod parse;

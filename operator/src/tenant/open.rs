@@ -189,7 +189,9 @@ impl Pass<'_> {
         let class_change = self.tenant.class_change.as_ref();
         let class_change = class_change.filter(|change| !change.accepted);
         let class_problem = class_change.map(|change| change.problem.clone());
-        let left = drift::open(&self.notes)
+        let misfit = self.tenant.misfit.clone();
+        let left = misfit
+            .or_else(|| drift::open(&self.notes))
             .or_else(|| self.held_in_a_batch())
             .or_else(|| drift::left_to_a_person(&self.parts))
             .or_else(|| self.tenant.paused.clone())
@@ -205,7 +207,7 @@ impl Pass<'_> {
             },
             deleting: false,
             proved: self.record.verified_at.is_some() && !self.opening(),
-            gate: None,
+            gate: self.tenant.misfit.clone(),
             open: held
                 .clone()
                 .or_else(|| approval.outdated.clone())

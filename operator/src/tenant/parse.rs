@@ -35,6 +35,8 @@ pub struct Tenant {
     pub paused: Option<Problem>,
     /// How it stands with its approval.
     pub approval: Standing,
+    /// Why its spec is not taken as it is: it goes on as it was taken last, and closes where that is asked.
+    pub misfit: Option<Problem>,
 }
 
 /// A class, or values of it, that a tenant takes only when they are accepted.
@@ -138,6 +140,7 @@ pub fn parse(
         class,
         object,
         approval: Standing::default(),
+        misfit: None,
     })
 }
 
@@ -231,7 +234,7 @@ pub fn matches(selector: Option<&LabelSelector>, labels: &Labels) -> Result<bool
 }
 
 /// The frozen values that are asked for and that the tenant does not run with.
-fn class_change(
+pub(super) fn class_change(
     tenant: &EOfficeTenant,
     record: &TenantRecordSpec,
     classes: &[Arc<TenantClass>],

@@ -5,6 +5,7 @@ use crate::plan::Problem;
 use crate::tenant::approval::parse_approved;
 use crate::tenant::events::Told;
 use crate::tenant::keeper::Note;
+use crate::tenant::misfit::as_taken;
 use crate::tenant::parse::Tenant;
 use crate::tenant::status::{Findings, Nature, nature, status};
 use crate::tenant::store::{Tone, has_finalizer, read_tenant, set_finalizer, tell, write_status};
@@ -19,6 +20,9 @@ use tracing::Instrument;
 
 /// How often a status is written over a newer version of its resource before the next look.
 const WRITES: usize = 4;
+
+/// Under what a spec that cannot be taken is remembered between looks: it delays neither a part nor the end.
+const MISFIT: ConditionType = ConditionType::Stalled;
 
 /// What a look found, and when the next one is due without a change.
 pub struct Outcome {
@@ -151,7 +155,8 @@ async fn live(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
     let classes = world.classes.state();
     let parsed = parse_approved(Arc::clone(object), &province, recorded.as_ref(), &classes);
     let ours = recorded.filter(|record| Some(&record.tenant.uid) == object.uid().as_ref());
-    let tenant = match parsed {
+    let as_taken = |misfit| as_taken(object, ours.as_ref(), &classes, misfit);
+    let mut tenant = match parsed.or_else(as_taken) {
         Ok(tenant) => tenant,
         Err(problem) => {
             let uid = object.uid().unwrap_or_default();
@@ -171,16 +176,26 @@ async fn live(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
     if open::is_asked_for(&tenant) || ours.as_ref().is_some_and(urgent) {
         world.memory.hurry(&name);
     }
-    let entered = match (&tenant.paused, &ours) {
-        (None, _) => begin(world, &tenant).await,
-        (Some(_), Some(record)) => Ok(ledger::as_it_is(record)),
-        (Some(problem), None) => Err(problem.clone()),
-    };
+    let mut entered = enter(world, &tenant, ours.as_ref()).await;
+    let mut again = None;
+    if let Err(problem) = &entered
+        && tenant.misfit.is_none()
+        && nature(problem.reason) == Nature::Person
+        && let Ok(taken) = as_taken(problem.clone())
+    {
+        // What a person does about it may be where nothing is watched: a foreign namespace removed.
+        again = Some(world.memory.failed(&name, MISFIT, problem));
+        tenant = taken;
+        entered = enter(world, &tenant, ours.as_ref()).await;
+    }
     match entered {
-        Ok(decided) => open::keep(world, &tenant, decided).await,
+        Ok(decided) => {
+            let mut outcome = open::keep(world, &tenant, decided).await;
+            outcome.next = outcome.next.into_iter().chain(again).min();
+            outcome
+        }
         Err(problem) => {
             world.waves.refused(&tenant.uid, &problem);
-            // What a person does about it may be where nothing is watched: a foreign namespace removed.
             let again = (nature(problem.reason) != Nature::Progress)
                 .then(|| world.memory.failed(&name, ConditionType::Ready, &problem));
             let proved = ours.is_some_and(|record| record.verified_at.is_some());
@@ -192,6 +207,18 @@ async fn live(world: &World, object: &Arc<EOfficeTenant>) -> Outcome {
                 .for_each(|it| it.approval.clone_from(&shown));
             outcome
         }
+    }
+}
+
+async fn enter(
+    world: &World,
+    tenant: &Tenant,
+    ours: Option<&TenantRecordSpec>,
+) -> Result<ledger::Entry, Problem> {
+    match (&tenant.paused, ours) {
+        (None, _) => begin(world, tenant).await,
+        (Some(_), Some(record)) => Ok(ledger::as_it_is(record)),
+        (Some(problem), None) => Err(problem.clone()),
     }
 }
 
@@ -214,6 +241,9 @@ async fn begin(world: &World, tenant: &Tenant) -> Result<ledger::Entry, Problem>
     }
     let entry = ledger::enter(world, tenant, admission).await?;
     world.memory.clear(&tenant.name, ConditionType::Ready);
+    if tenant.misfit.is_none() {
+        world.memory.clear(&tenant.name, MISFIT);
+    }
     if entry.restored {
         let note = "the data of the earlier tenant of this agency was found and is taken up again, with new credentials where the old ones are gone";
         tell(

@@ -26,7 +26,7 @@ pub struct Findings {
     pub deleting: bool,
     /// Whether the tenant has been Ready before, in this incarnation.
     pub proved: bool,
-    /// Why nothing could be done at all.
+    /// Why nothing could be done at all, or, where parts were looked at, why nothing was opened.
     pub gate: Option<Problem>,
     /// Each part, as far as this pass looked at it.
     pub parts: Vec<(ConditionType, Part)>,
@@ -232,19 +232,19 @@ struct Verdict {
 }
 
 fn verdict(findings: &Findings) -> Verdict {
+    let failed = findings.parts.iter();
+    let failed = failed.filter_map(|(_, part)| part.as_ref().err());
     let worst = findings
-        .parts
+        .gate
         .iter()
-        .filter_map(|(_, part)| part.as_ref().err())
-        .chain(&findings.gate)
+        .chain(failed)
         // Of several alike the first counts: the later ones wait for it.
         .rev()
         .max_by_key(|problem| nature(problem.reason));
-    let vital_fails = findings.gate.as_ref().is_none_or(|_| !findings.proved)
-        && findings
-            .parts
-            .iter()
-            .any(|(kind, part)| VITAL.contains(kind) && part.is_err());
+    let vital_fails = findings
+        .parts
+        .iter()
+        .any(|(kind, part)| VITAL.contains(kind) && part.is_err());
     let available = findings.proved && findings.lifecycle == Lifecycle::Active && !vital_fails;
     let of = |phase, ready, available: bool, reconciling, stalled, problem: &Problem| Verdict {
         phase,
@@ -275,6 +275,14 @@ fn verdict(findings: &Findings) -> Verdict {
             shown,
         );
     }
+    let closed = match findings.lifecycle {
+        Lifecycle::Active => None,
+        Lifecycle::Suspended => Some((Phase::Suspended, Reason::Suspended)),
+        Lifecycle::Archived => Some((Phase::Archived, Reason::Archived)),
+    };
+    // What is wrong with the spec alone keeps nothing open.
+    let is_closed =
+        !findings.parts.is_empty() && findings.parts.iter().all(|(_, part)| part.is_ok());
     if let Some(problem) = worst {
         return match (nature(problem.reason), problem.reason) {
             (_, Reason::AwaitingApproval) => of(
@@ -310,7 +318,13 @@ fn verdict(findings: &Findings) -> Verdict {
                 false,
                 problem,
             ),
-            (Nature::Person, _) => of(Phase::Failed, Truth::False, available, false, true, problem),
+            (Nature::Person, _) => {
+                let phase = match closed {
+                    Some((phase, _)) if is_closed => phase,
+                    _ => Phase::Failed,
+                };
+                of(phase, Truth::False, available, false, true, problem)
+            }
             (Nature::Retry, _) if findings.proved => of(
                 Phase::Degraded,
                 Truth::False,
@@ -337,11 +351,6 @@ fn verdict(findings: &Findings) -> Verdict {
             ),
         };
     }
-    let closed = match findings.lifecycle {
-        Lifecycle::Active => None,
-        Lifecycle::Suspended => Some((Phase::Suspended, Reason::Suspended)),
-        Lifecycle::Archived => Some((Phase::Archived, Reason::Archived)),
-    };
     if let Some((phase, reason)) = closed {
         let problem = Problem::new(
             reason,

@@ -22,7 +22,7 @@ fn asks(key: &str) -> Value {
     json!({"metadata": {"annotations": {key: "once"}}})
 }
 
-async fn refused(before: &Credentials) -> Result<()> {
+pub async fn refused(before: &Credentials) -> Result<()> {
     let login = before.database.log_in_at(&before.database).await?;
     ensure!(login.is_err(), "the login before still opens the database");
     let client = before.storage.client()?;

@@ -124,6 +124,36 @@ fn phases_and_conditions_are_those_of_the_api() {
             "Archived True False False False",
         ),
         (
+            "its spec does not fit its class",
+            Box::new(|f| f.gate = Some(Problem::new(Reason::ClassNotAllowed, "why"))),
+            "Failed False True False True",
+        ),
+        (
+            "its spec does not fit its class, and its server is down",
+            Box::new(|f| {
+                f.gate = Some(Problem::new(Reason::ClassNotAllowed, "why"));
+                with(DatabaseReady, Reason::Unreachable)(f);
+            }),
+            "Failed False False False True",
+        ),
+        (
+            "suspended while its spec does not fit its class",
+            Box::new(|f| {
+                f.gate = Some(Problem::new(Reason::ClassNotAllowed, "why"));
+                f.lifecycle = Lifecycle::Suspended;
+            }),
+            "Suspended False False False True",
+        ),
+        (
+            "not yet suspended while its spec does not fit its class",
+            Box::new(|f| {
+                f.gate = Some(Problem::new(Reason::ClassNotAllowed, "why"));
+                f.lifecycle = Lifecycle::Suspended;
+                with(DatabaseReady, Reason::Unreachable)(f);
+            }),
+            "Failed False False False True",
+        ),
+        (
             "being deleted",
             Box::new(|f| f.deleting = true),
             "Closing Unknown False True False",
