@@ -2,13 +2,17 @@
 
 use super::desired::Desired;
 use super::observe::User;
+use super::step::Step;
 use crate::identity::auditor_hash;
+use jiff::Timestamp;
 
 /// One auditor who may read the bucket now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Auditor {
     /// Its IAM user, see [`auditor_user`].
     pub user: String,
+    /// When his time is over.
+    pub until: Timestamp,
     /// The access key id in the auditor's Secret, read just now: any other key is a stray.
     pub current_key: Option<String>,
 }
@@ -35,6 +39,18 @@ impl Desired {
     pub fn with_auditors(mut self, auditors: Vec<Auditor>) -> Self {
         self.auditors = auditors;
         self
+    }
+
+    /// Whether a step of its plan ends the access of an auditor who is not to have any.
+    pub fn ends_auditor(&self, step: &Step) -> bool {
+        let (Step::DeleteKey { user, .. }
+        | Step::RemoveUserPolicy { user, .. }
+        | Step::DetachUserPolicy { user, .. }
+        | Step::DeleteUser { user, .. }) = step
+        else {
+            return false;
+        };
+        tenant_user(user) == Some(&self.user) && !self.auditors.iter().any(|it| it.user == *user)
     }
 
     /// Whether a user bears this tenant's mark, or that of the tenant whose data it took over.

@@ -73,8 +73,6 @@ pub struct Desired {
     pub predecessor_path: Option<String>,
     /// The user's only policy.
     pub policy: Value,
-    /// The only policy of each auditor's user.
-    pub audit_policy: Value,
     /// Whether the bucket keeps old versions.
     pub versioning: bool,
     /// For how long each object is locked.
@@ -146,7 +144,6 @@ pub fn desired(record: &TenantRecordSpec, circumstances: Circumstances<'_>) -> D
             .map(|it| user_path(&record.installation_id, it)),
         predecessor,
         policy: policy::document(&storage.bucket, frozen.retention.is_some()),
-        audit_policy: policy::audit(&storage.bucket),
         versioning: frozen.versioning || frozen.retention.is_some(),
         retention: frozen.retention.clone(),
         mark: Mark {
@@ -256,7 +253,10 @@ impl Desired {
             self.mark.state,
             self.code_tags,
             self.access == Access::Open,
-            self.auditors.iter().map(|it| &it.user).collect::<Vec<_>>(),
+            self.auditors
+                .iter()
+                .map(|it| (&it.user, policy::second(it.until)))
+                .collect::<Vec<_>>(),
             self.retiring.as_ref().map(|it| (&it.key, it.retired)),
         ]))
     }

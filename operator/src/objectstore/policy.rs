@@ -1,6 +1,7 @@
 //! The policies of a tenant's user and of its auditors': its own bucket, and nothing that could loosen what holds there.
 
 use data_encoding::HEXLOWER;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -53,9 +54,21 @@ const AUDIT_ON_OBJECTS: [&str; 3] = [
     "s3:GetObjectVersion",
 ];
 
-/// An auditor's policy for this bucket: to read, old versions too.
-pub(super) fn audit(bucket: &str) -> Value {
-    statements(bucket, &AUDIT_ON_BUCKET, &AUDIT_ON_OBJECTS)
+/// An auditor's policy for this bucket: to read, old versions too, before that time. The store itself looks at the
+/// clock: what ends by its time does so though nobody takes the key away.
+pub(super) fn audit(bucket: &str, until: Timestamp) -> Value {
+    let mut policy = statements(bucket, &AUDIT_ON_BUCKET, &AUDIT_ON_OBJECTS);
+    let ends = json!({"DateLessThan": {"aws:CurrentTime": second(until)}});
+    for statement in policy["Statement"].as_array_mut().into_iter().flatten() {
+        statement["Condition"] = ends.clone();
+    }
+    policy
+}
+
+/// A time as every store reads it: in whole seconds, none later than asked.
+pub(super) fn second(time: Timestamp) -> String {
+    let whole = Timestamp::from_second(time.as_second());
+    whole.unwrap_or(time).to_string()
 }
 
 fn statements(bucket: &str, on_bucket: &[&str], on_objects: &[&str]) -> Value {
@@ -155,7 +168,8 @@ mod tests {
 
     #[test]
     fn an_auditor_may_read_and_nothing_else() {
-        let policy = audit("eo-1-documents");
+        let until = "2027-01-31T09:00:00.5Z".parse().unwrap();
+        let policy = audit("eo-1-documents", until);
         for statement in policy["Statement"].as_array().unwrap() {
             for action in statement["Action"].as_array().unwrap() {
                 let action = action.as_str().unwrap();
@@ -165,6 +179,8 @@ mod tests {
                 );
                 assert!(!action.contains('*'), "{action}");
             }
+            let ends = json!({"DateLessThan": {"aws:CurrentTime": "2027-01-31T09:00:00Z"}});
+            assert_eq!(statement["Condition"], ends);
             let resource = statement["Resource"].as_str().unwrap();
             assert!(resource.starts_with("arn:aws:s3:::eo-1-documents"));
         }

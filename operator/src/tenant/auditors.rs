@@ -182,6 +182,7 @@ impl Pass<'_> {
     pub(super) fn readers(&self) -> Vec<Reader> {
         let of = |admission: &Admission| Reader {
             user: admission.user.clone(),
+            until: admission.until,
             current_key: admission.key(),
         };
         self.auditors.iter().map(of).collect()

@@ -11,6 +11,8 @@ use eoffice_operator::objectstore::orphans::strangers;
 use eoffice_operator::objectstore::plan::plan_close;
 use eoffice_operator::objectstore::{apply::apply, store};
 use eoffice_operator::proof::Proof;
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 
 const NAME: &str = "oag-somchai";
 
@@ -254,4 +256,31 @@ async fn an_auditor_s_access_ends_whatever_became_of_the_bucket() {
 
     let tags = seen.bucket.unwrap().tags;
     assert_eq!(tags.len(), 0, "nothing was put back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_store_itself_ends_an_auditor_s_access_with_his_time() {
+    let world = World::start().await;
+    let mut tenant = archived(&world, "town-pak-chong-3021").await;
+    tenant.until = Timestamp::now() + SignedDuration::from_secs(4);
+    tenant.auditors.insert(NAME.into(), None);
+    tenant.settle(&world).await;
+    let s3 = world.client(tenant.auditors[NAME].as_ref().unwrap());
+    let bucket = tenant.bucket().to_owned();
+    reads_everything(&s3, &bucket).await;
+    // Nobody looks at the tenant meanwhile.
+    let over = async {
+        while s3.list_objects_v2().bucket(&bucket).send().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(20), over).await;
+    in_time.expect("his key outlives his time");
+    assert!(Timestamp::now() + SignedDuration::from_secs(1) >= tenant.until);
+    let read = s3.get_object().bucket(&bucket).key("document").send().await;
+    assert_eq!(answer(read), "AccessDenied");
+
+    tenant.until = Timestamp::now() + SignedDuration::from_hours(1);
+    assert_eq!(tenant.settle(&world).await.len(), 1, "his policy");
+    reads_everything(&s3, &bucket).await;
 }

@@ -19,7 +19,7 @@ use eoffice_operator::plan::{Problem, closed_at_least};
 use eoffice_operator::proof::Proof;
 use eoffice_tests::parts::object_store::{self, ObjectStore, REGION};
 use eoffice_tests::{Ground, Progress};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::registry::Registry;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -148,6 +148,8 @@ pub struct Tenant {
     pub secret: Option<Key>,
     /// Its auditors, each with the key in his Secret.
     pub auditors: BTreeMap<String, Option<Key>>,
+    /// Until when they may read.
+    pub until: Timestamp,
 }
 
 impl Tenant {
@@ -158,6 +160,7 @@ impl Tenant {
             access: Access::Open,
             secret: None,
             auditors: BTreeMap::new(),
+            until: Timestamp::now() + SignedDuration::from_hours(1),
         }
     }
 
@@ -173,6 +176,7 @@ impl Tenant {
         };
         let auditors = self.auditors.iter().map(|(name, key)| Auditor {
             user: self.auditor_user(name),
+            until: self.until,
             current_key: key.as_ref().map(|key| key.access_key_id.clone()),
         });
         desired(&self.record, circumstances).with_auditors(auditors.collect())

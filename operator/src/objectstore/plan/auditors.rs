@@ -4,6 +4,7 @@ use super::guard::Standing;
 use super::user::{self, Account};
 use crate::objectstore::desired::Desired;
 use crate::objectstore::observe::{Observed, User};
+use crate::objectstore::policy;
 use crate::objectstore::step::Step;
 use crate::plan::Change;
 
@@ -30,10 +31,11 @@ pub(super) fn bring(
     }
     let mut changes = Vec::new();
     for auditor in &desired.auditors {
+        let policy = policy::audit(&desired.bucket, auditor.until);
         let account = Account {
             name: &auditor.user,
             path: &desired.user_path,
-            policy: &desired.audit_policy,
+            policy: &policy,
             open: true,
             made: true,
             current: auditor.current_key.as_ref(),

@@ -12,6 +12,7 @@ use eoffice_crds::{Reason, RecordState};
 fn auditor(name: &str, key: Option<&str>) -> Auditor {
     Auditor {
         user: auditor_user(USER, name),
+        until: jiff::Timestamp::from_second(NOW + 3600).unwrap(),
         current_key: key.map(Into::into),
     }
 }
@@ -68,6 +69,17 @@ fn an_auditor_comes_and_goes_after_every_interruption() {
     let removal = shown(&over, &there);
     assert_eq!(removal.len(), 3);
     assert!(removal[0].starts_with("delete key "), "{removal:?}");
+    let mut stray = there.clone();
+    let keys = &mut stray.auditors.get_mut(&name).unwrap().keys;
+    keys.insert("AKIA7".into(), true);
+    let asked_of = [(&over, 4), (&asked, 0)];
+    for (desired, expected) in asked_of {
+        let ends = steps(desired, &stray);
+        let ends = ends.iter().filter(|step| desired.ends_auditor(step));
+        assert_eq!(ends.count(), expected, "a stray key of one who stays");
+    }
+    let tenants = steps(&archived(Vec::new()), &settled());
+    assert!(!tenants.iter().any(|step| over.ends_auditor(step)) && !tenants.is_empty());
     let mut forged = there.clone();
     let tags = &mut bucket(&mut forged).tags;
     tags.insert("eoffice-fingerprint".into(), "f9".into());

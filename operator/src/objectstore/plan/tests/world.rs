@@ -29,7 +29,6 @@ pub(super) fn desired() -> Desired {
         predecessor_path: None,
         predecessor: None,
         policy: policy::document("eo-1-documents", true),
-        audit_policy: policy::audit("eo-1-documents"),
         versioning: true,
         retention: Some(rule(3650)),
         order: crate::identity::Order::Is(None),
