@@ -136,6 +136,10 @@ pub trait Gate: Send + Sync {
     fn skipped(&self, _: &[Difference]) {}
     /// A change with these differences was made.
     fn made(&self, differences: &[Difference]);
+    /// Whether an auditor's access may be ended now that is over, or was taken back.
+    fn may_end(&self, differences: &[Difference]) -> bool {
+        self.allows(differences)
+    }
     /// Whether something may be renewed that is due from time to time, and is nobody's doing.
     fn may_renew(&self, differences: &[Difference]) -> bool {
         self.allows(differences)

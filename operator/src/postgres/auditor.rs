@@ -9,6 +9,7 @@
 
 use super::credential::Verifier;
 use super::ident::Ident;
+use super::step::Step;
 use crate::plan::Problem;
 use data_encoding::HEXLOWER;
 use eoffice_crds::{Reason, TenantRecordSpec};
@@ -79,11 +80,36 @@ pub fn audited_by(role: &str) -> Option<&str> {
     role.rsplit_once(INFIX).map(|(database, _)| database)
 }
 
+/// Whether a step ends the access of an auditor: no plan closes that of one who is to have it.
+pub(super) fn ends_auditor(step: &Step) -> bool {
+    match step {
+        Step::CloseLogin { role } | Step::EndSessions { role } => {
+            audited_by(role.as_str()).is_some()
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
     use crate::postgres::desired::tests::record;
+
+    #[test]
+    fn what_ends_an_auditor_is_told_from_what_closes_the_tenant() {
+        let record = record();
+        for (name, expected) in [
+            (auditor_login(&record, "oag"), true),
+            (record.database.login, false),
+        ] {
+            let role = Ident::new(&name).unwrap();
+            let close = Step::CloseLogin { role: role.clone() };
+            let end = Step::EndSessions { role: role.clone() };
+            assert_eq!([ends_auditor(&close), ends_auditor(&end)], [expected; 2]);
+            assert!(!ends_auditor(&Step::OpenLogin { login: role }), "{name}");
+        }
+    }
 
     #[test]
     fn an_auditors_login_is_opaque_whole_and_its_own() {

@@ -1,6 +1,7 @@
 //! Looks, plans and acts until nothing is left to be done.
 
 use super::apply::apply;
+use super::auditor::ends_auditor;
 use super::connection::Server;
 use super::desired::Desired;
 use super::observe::{Observed, observe};
@@ -89,7 +90,11 @@ async fn repeat(
                 refused.push(step);
                 continue;
             }
-            if !gate.allows(&differences) {
+            let may = match ends_auditor(&step) {
+                true => gate.may_end(&differences),
+                false => gate.allows(&differences),
+            };
+            if !may {
                 refused.push(step);
                 continue;
             }

@@ -78,6 +78,12 @@ impl Obstacles {
     }
 }
 
+/// Whether what stands in the way of changes leaves the end of an auditor's access alone: that was decided about him,
+/// and waits for no batch and for no delay. A person who stops all changes stops it, too.
+fn keeps_no_access(problem: &Problem) -> bool {
+    matches!(problem.reason, Reason::Held | Reason::Delayed)
+}
+
 fn only_told(plane: Plane) -> Problem {
     Problem::new(
         Reason::Drifted,
@@ -316,6 +322,11 @@ impl Gate for Keeper<'_> {
         fate.is_none()
     }
 
+    fn may_end(&self, differences: &[Difference]) -> bool {
+        let waits = self.withheld.get().is_some_and(keeps_no_access);
+        (waits && !self.planning) || self.allows(differences)
+    }
+
     fn may_renew(&self, differences: &[Difference]) -> bool {
         match self.planning {
             true => self.allows(differences),
@@ -364,3 +375,7 @@ impl Gate for Keeper<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;

@@ -212,7 +212,11 @@ async fn converge(
             let makes_key = matches!(change.step, Step::CreateKey { .. });
             // Without a Secret to put it into no key is made.
             let Some((secret, pass, keeper)) = maker.filter(|_| makes_key) else {
-                if !makes_key && gate.allows(&change.differences) {
+                let may = match desired.ends_auditor(&change.step) {
+                    true => gate.may_end(&change.differences),
+                    false => !makes_key && gate.allows(&change.differences),
+                };
+                if may {
                     apply(store, &world.effects, &change.step).await?;
                     gate.made(&change.differences);
                     idle = false;

@@ -69,10 +69,15 @@ pub async fn run(cluster: &Cluster, console: Console, arguments: &Arguments) -> 
     }
     write(cluster, tenant.clone(), auditor, arguments.until).await?;
     let path = tenant.path();
+    if tenant.is_paused() {
+        let name = tenant.name_any();
+        let remark = format!(
+            "tenant {path} is paused: nothing of this happens before kubectl eoffice resume {name}"
+        );
+        console.remark("", &remark);
+    }
     let Some(Until(until)) = arguments.until else {
-        console.tell(&format!(
-            "auditor {auditor} has no access to tenant {path} any more."
-        ))?;
+        console.tell(&taken_away(auditor, &tenant))?;
         return Ok(Outcome::Fine);
     };
     console.tell(&format!(
@@ -87,6 +92,17 @@ pub async fn run(cluster: &Cluster, console: Console, arguments: &Arguments) -> 
         ))?;
     }
     Ok(Outcome::Fine)
+}
+
+/// What the end of an access means, in a sentence.
+fn taken_away(auditor: &str, tenant: &EOfficeTenant) -> String {
+    let path = tenant.path();
+    match tenant.is_paused() {
+        true => format!(
+            "auditor {auditor} can read tenant {path} until it is resumed, or until the time that was given to the auditor."
+        ),
+        false => format!("auditor {auditor} has no access to tenant {path} any more."),
+    }
 }
 
 fn listed(console: Console, tenant: &EOfficeTenant) -> Result<Outcome> {
@@ -155,6 +171,22 @@ mod tests {
             "2027-01-31T02:00:00Z"
         );
         assert!(at("30d").is_err() && at("2027-02-30").is_err());
+    }
+
+    #[test]
+    fn nobody_is_told_that_a_paused_tenant_is_closed() {
+        let tenant = |paused: &str| -> EOfficeTenant {
+            let agency = json!({"nameTh": "ก", "kind": "Other", "province": "30"});
+            let paused = json!({"eoffice.gdcc.go.th/paused": paused});
+            let tenant = json!({
+                "apiVersion": "eoffice.gdcc.go.th/v1alpha1", "kind": "EOfficeTenant",
+                "metadata": {"name": "a", "namespace": "province-30", "annotations": paused},
+                "spec": {"agency": agency},
+            });
+            serde_json::from_value(tenant).unwrap()
+        };
+        assert!(taken_away("oag", &tenant("false")).contains("has no access"));
+        assert!(taken_away("oag", &tenant("true")).contains("can read tenant province-30/a until"));
     }
 
     #[test]
