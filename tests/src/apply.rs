@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 pub const FIELD_MANAGER: &str = "eoffice-sandbox";
 
 /// A definition that was applied just now is served within that time.
-const SERVED_WITHIN: Duration = Duration::from_secs(10);
+const SERVED_WITHIN: Duration = Duration::from_secs(60);
 
 /// The objects of a YAML text with any number of documents.
 pub fn parse(yaml: &str) -> Result<Vec<Value>> {

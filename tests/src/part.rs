@@ -24,9 +24,9 @@ pub struct Part {
 }
 
 /// A part that is not ready by then never will be.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_secs(180);
 /// A part that has not ended by then is killed.
-const STOPPED_WITHIN: Duration = Duration::from_secs(5);
+const STOPPED_WITHIN: Duration = Duration::from_secs(15);
 
 impl Part {
     /// `command` adds to the program what it is started with each time; `probe` succeeds once it serves.

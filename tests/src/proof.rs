@@ -29,10 +29,10 @@ pub use credentials::{Credentials, Database, Storage};
 use crate::sandbox::Sandbox;
 
 /// No single proof takes longer.
-const WITHIN: Duration = Duration::from_secs(20);
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// The ingress serves a change within that time.
-const SERVED_WITHIN: Duration = Duration::from_secs(15);
+const SERVED_WITHIN: Duration = Duration::from_secs(60);
 
 /// The Service and port that the examples' classes name as the application's.
 const SERVICE: (&str, u16) = ("eoffice", 8080);

@@ -32,7 +32,7 @@ use crate::{Sandbox, net};
 const STACK: usize = 16 << 20;
 
 /// One that is not ready by then never will be.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_secs(180);
 
 /// What is left on threads of its own when it dies: looking up names.
 const LEFT_WITHIN: Duration = Duration::from_secs(5);

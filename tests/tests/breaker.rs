@@ -30,7 +30,7 @@ use serde_json::json;
 
 const LIMIT: u16 = 5;
 /// Long enough for a mass of deletions to be seen before the first is done.
-const DELAY: Duration = Duration::from_secs(3);
+const DELAY: Duration = Duration::from_secs(9);
 const FEW: [&str; 3] = ["tao-few-a-3021", "tao-few-b-3021", "tao-few-c-3021"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,9 +69,7 @@ async fn a_few_go_through(platform: &Platform) -> Result<()> {
     };
     try_join_all(FEW.map(|name| platform.until(name, "Closing with a delay", delayed))).await?;
     let seen = batch::until(platform, Watching, 3).await?;
-    for client in &clients {
-        client.works_on().await?;
-    }
+    try_join_all(clients.iter().map(Client::works_on)).await?;
     all_left(platform, &FEW).await?;
     for (name, client) in FEW.iter().zip(&clients) {
         client.is_cut_off().await?;

@@ -27,7 +27,7 @@ async fn a_plan_is_what_then_happens() {
         args: vec![
             "--breaker-limit=1000".into(),
             "--breaker-delay=200ms".into(),
-            "--plan-kept=20s".into(),
+            "--plan-kept=60s".into(),
         ],
         ..OperatorOptions::default()
     };

@@ -4,8 +4,8 @@ use crate::plan::Problem;
 use crate::tenant::approval::Standing;
 use data_encoding::HEXLOWER;
 use eoffice_crds::{
-    DeletionPolicy, EOfficeTenant, FrozenClass, Lifecycle, Reason, RetentionMode, TenantClass,
-    TenantRecordSpec, annotations, labels, tenant_namespace,
+    DeletionPolicy, EOfficeTenant, FrozenClass, Lifecycle, Reason, Retention, RetentionMode,
+    TenantClass, TenantRecordSpec, annotations, labels, tenant_namespace,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt;
@@ -280,25 +280,40 @@ pub(super) fn class_change(
     })
 }
 
-/// What an acceptance never does: move data, or loosen a lock.
+/// What an acceptance never does: move data, loosen a lock, or have data kept for less long than was agreed.
 fn forbidden(kept: &FrozenClass, next: &FrozenClass) -> Option<&'static str> {
-    if next.store != kept.store {
-        return Some("the documents would have to move to another store");
-    }
-    if kept.versioning && !next.versioning {
-        return Some("old versions of documents would not be kept any more");
-    }
-    let (Some(old), new) = (&kept.retention, &next.retention) else {
-        return None;
-    };
-    let weaker = match new {
-        None => true,
-        Some(new) => {
-            new.days < old.days
-                || (old.mode == RetentionMode::Compliance && new.mode != RetentionMode::Compliance)
-        }
-    };
-    weaker.then_some("its retention would be weaker")
+    [
+        (
+            next.store != kept.store,
+            "the documents would have to move to another store",
+        ),
+        (
+            kept.versioning && !next.versioning,
+            "old versions of documents would not be kept any more",
+        ),
+        (
+            is_weaker(kept.retention.as_ref(), next.retention.as_ref()),
+            "its retention would be weaker",
+        ),
+        (
+            next.retain.days < kept.retain.days,
+            "what it leaves would be kept for less long",
+        ),
+        (
+            next.allow_delete && !kept.allow_delete,
+            "its data could be deleted without a committee's decision",
+        ),
+    ]
+    .into_iter()
+    .find_map(|(is_so, why)| is_so.then_some(why))
+}
+
+fn is_weaker(old: Option<&Retention>, new: Option<&Retention>) -> bool {
+    let Some(old) = old else { return false };
+    new.is_none_or(|new| {
+        new.days < old.days
+            || (old.mode == RetentionMode::Compliance && new.mode != RetentionMode::Compliance)
+    })
 }
 
 /// Hash of frozen values: 12 hexadecimal digits.
@@ -306,3 +321,7 @@ fn hash(frozen: &FrozenClass) -> String {
     let text = serde_json::to_string(frozen).unwrap_or_default();
     HEXLOWER.encode(&Sha256::digest(text)[..6])
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use crate::sandbox::Sandbox;
 
 /// Within that time a drift is put right, or the demo has failed.
-const WITHIN: Duration = Duration::from_secs(20);
+const WITHIN: Duration = Duration::from_secs(60);
 /// Between two looks at the status.
 const PAUSE: Duration = Duration::from_millis(50);
 

@@ -15,7 +15,7 @@ use super::{End, guide};
 use crate::descendants::Running;
 
 /// An owner that has not ended everything by then is killed, and all ends with it.
-const ENDED_WITHIN: Duration = Duration::from_secs(20);
+const ENDED_WITHIN: Duration = Duration::from_secs(60);
 
 /// The API server answers within that time, or the tenants are not told.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);

@@ -339,8 +339,8 @@ pub async fn prove_all(sandbox: &Sandbox, tenants: &[&str]) -> Result<()> {
         .await
 }
 
-/// Every Certificate, with how often it was issued.
-pub async fn issued(sandbox: &Sandbox) -> Result<BTreeMap<String, i64>> {
+/// Every Certificate, with how often it was asked for: its generation.
+pub async fn asked_for(sandbox: &Sandbox) -> Result<BTreeMap<String, i64>> {
     let kind = GroupVersionKind::gvk("cert-manager.io", "v1", "Certificate");
     let all: Api<DynamicObject> = Api::all_with(sandbox.admin(), &ApiResource::from_gvk(&kind));
     let found = all.list(&ListParams::default()).await;
@@ -348,10 +348,7 @@ pub async fn issued(sandbox: &Sandbox) -> Result<BTreeMap<String, i64>> {
     Ok(certificates
         .map(|it| {
             let place = format!("{}/{}", it.namespace().unwrap_or_default(), it.name_any());
-            (
-                place,
-                it.data["status"]["revision"].as_i64().unwrap_or_default(),
-            )
+            (place, it.metadata.generation.unwrap_or_default())
         })
         .collect())
 }

@@ -21,7 +21,7 @@ use crate::parts::postgres::Postgres;
 use crate::{Operator, OperatorOptions, Options, Progress, Resident, Sandbox, apply};
 
 /// What a tenant or a backend comes to, it comes to within that time, on a busy machine too.
-pub const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_secs(180);
 
 /// How long a look lasts that finds nothing yet before the next one.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
@@ -154,7 +154,7 @@ pub fn short_intervals() -> Vec<String> {
         "--postgres-interval=1s",
         "--storage-interval=1s",
         "--storage-pass=2s",
-        "--lease-duration=3s",
+        "--lease-duration=15s",
     ]
     .map(String::from)
     .into()

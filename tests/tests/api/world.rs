@@ -143,7 +143,7 @@ impl Handle {
 }
 
 /// The API server takes up definitions, policies and namespaces' labels in its own time.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub async fn eventually<T, F: Future<Output = Result<T, Error>>>(
     mut attempt: impl FnMut() -> F,

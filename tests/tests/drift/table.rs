@@ -16,7 +16,7 @@ use crate::row::{Deed, End, Names, Row, Tally, Told, news, tally};
 
 /// Within what time a drift is told of: the interval of looks, which is a second or two in this sandbox, and room for
 /// a machine that has other things to do.
-const TOLD_WITHIN: Duration = Duration::from_secs(10);
+const TOLD_WITHIN: Duration = Duration::from_secs(30);
 
 /// Between two looks at what is told.
 const LOOK: Duration = Duration::from_millis(20);

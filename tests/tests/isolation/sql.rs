@@ -1,7 +1,7 @@
 //! What a tenant's SQL can reach and change.
 
 use anyhow::{Context, Result, bail, ensure};
-use eoffice_tests::e2e::security::{Credentials, Platform, ask};
+use eoffice_tests::e2e::security::{Credentials, Platform, ask, eventually};
 use eoffice_tests::parts::postgres::Postgres;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -145,17 +145,11 @@ pub async fn sql_stays_within_its_own_database(platform: &Platform) -> Result<()
     }
 
     let mut sessions = vec![session];
-    while sessions.len() <= LIMIT {
-        match parties.mine.sql(server).await {
-            Ok(session) => sessions.push(session),
-            Err(_) => break,
-        }
+    while sessions.len() < LIMIT {
+        // One of the operator's proofs may be in the way, with the same login.
+        let more = eventually("another session begins", || parties.mine.sql(server)).await?;
+        sessions.push(more);
     }
-    ensure!(
-        sessions.len() <= LIMIT,
-        "it holds {} sessions",
-        sessions.len()
-    );
     let own = parties.mine.database_name();
     refused_connection(&parties.mine, server, own, &SqlState::TOO_MANY_CONNECTIONS).await
 }

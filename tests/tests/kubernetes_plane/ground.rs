@@ -200,7 +200,7 @@ pub async fn eventually<T, F: Future<Output = Result<T>>>(
     what: &str,
     mut attempt: impl FnMut() -> F,
 ) -> T {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         match attempt().await {
             Ok(value) => return value,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use eoffice_tests::e2e::security::{Platform, eventually, tenant};
+use eoffice_tests::e2e::security::{Platform, eventually, short_intervals, tenant};
 use eoffice_tests::helm::NAMESPACE;
 use eoffice_tests::{Operator, OperatorOptions};
 use futures::future::try_join_all;
@@ -17,26 +17,20 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::leaving::STAYS;
 
 /// As the platform's own operator has it.
-const LEASE: Duration = Duration::from_secs(3);
+const LEASE: Duration = Duration::from_secs(15);
 
-/// From one that ends in order.
-const HANDED_OVER_WITHIN: Duration = Duration::from_secs(1);
+/// From one that ends in order: long before the lease runs out.
+const HANDED_OVER_WITHIN: Duration = Duration::from_secs(8);
 
-/// From one that is killed.
-const LEFT_OVER_WITHIN: Duration = Duration::from_secs(4);
+/// From one that is killed: as soon as it runs out.
+const LEFT_OVER_WITHIN: Duration = Duration::from_secs(18);
 
 /// Between two looks at what is measured.
 const LOOK: Duration = Duration::from_millis(10);
 
 async fn another(platform: &Platform) -> Result<Operator> {
-    let args = [
-        "--postgres-interval=1s",
-        "--storage-interval=1s",
-        "--storage-pass=2s",
-        "--lease-duration=3s",
-    ];
     let options = OperatorOptions {
-        args: args.map(String::from).into(),
+        args: short_intervals(),
         identity: Some("another".into()),
         ..OperatorOptions::default()
     };
@@ -128,9 +122,9 @@ pub async fn work_in_hand(platform: &Platform) -> Result<()> {
             sleep(LOOK).await;
         }
     };
-    timeout(Duration::from_secs(10), ended)
+    timeout(LEASE, ended)
         .await
-        .context("told to end, it goes on for longer than 10 s")?;
+        .context("told to end, it goes on for longer than its lease")?;
     println!("        ended {:?} after SIGTERM", began.elapsed());
     ensure!(holder(platform).await?.is_none(), "it keeps the lease");
 

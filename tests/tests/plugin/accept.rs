@@ -120,7 +120,7 @@ async fn stopped(bed: &Bed) {
         waiting(bed, "stops", name).await;
     }
     let text = bed
-        .run("class accept stops --rate 1/s --max-failed 20%")
+        .run("class accept stops --rate 12/min --max-failed 20%")
         .await
         .gave(1);
     assert!(

@@ -13,9 +13,12 @@ use eoffice_tests::{Ground, Progress};
 use prometheus_client::registry::Registry;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
 use tokio_postgres::Client;
 
 pub fn installation() -> InstallationId {
@@ -41,11 +44,21 @@ pub fn canary() -> String {
 pub struct Counter {
     changes: AtomicUsize,
     at: Option<(usize, Verdict)>,
+    hangs: Notify,
 }
 
 impl Counter {
     pub fn changes(&self) -> usize {
         self.changes.load(Ordering::SeqCst)
+    }
+
+    /// Lets a life go on to its end, or to the change at which it hangs for good: there it is dropped, with all that it
+    /// has in hand.
+    pub async fn until_death<T>(&self, life: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            outcome = life => Some(outcome),
+            () = self.hangs.notified() => None,
+        }
     }
 }
 
@@ -55,10 +68,30 @@ impl Fault for Counter {
             return Verdict::Proceed;
         }
         let number = self.changes.fetch_add(1, Ordering::SeqCst);
-        match self.at {
+        let verdict = match self.at {
             Some((at, verdict)) if at == number => verdict,
             _ => Verdict::Proceed,
+        };
+        if verdict == Verdict::HangBefore {
+            self.hangs.notify_one();
         }
+        verdict
+    }
+
+    fn carried_out(&self, _site: &Site, _object: &str) {
+        self.hangs.notify_one();
+    }
+}
+
+/// What somebody who died asked last may still be under way: tried again until it has ended.
+pub async fn at_last<T, E: Display>(attempt: impl AsyncFn() -> Result<T, E>) -> T {
+    let patience = Instant::now() + Duration::from_secs(60);
+    loop {
+        match attempt().await {
+            Ok(done) => return done,
+            Err(error) => assert!(Instant::now() < patience, "{error}"),
+        }
+        sleep(Duration::from_millis(50)).await;
     }
 }
 

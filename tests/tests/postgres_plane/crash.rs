@@ -1,30 +1,19 @@
 //! The operator dies, loses replies and repeats itself at every change, and gets to the same end.
 
 use crate::auditors::{Reader, archived};
-use crate::bed::{Bed, Tenant, canary, code, door};
+use crate::bed::{Bed, Tenant, at_last, canary, code, door};
 use eoffice_operator::effect::Verdict;
 use eoffice_operator::postgres::{Desired, Observed, Server, audit, converge, remove, verify};
 use eoffice_operator::proof::Proof;
-use std::time::Duration;
 
 /// A lost reply leaves what a death after the change leaves, and what one before the next leaves.
 const VERDICTS: [Verdict; 3] = [Verdict::FailAfter, Verdict::HangAfter, Verdict::Twice];
 
-/// Long enough for any one call here; a death in the middle of it is as good a test.
-const DEATH: Duration = Duration::from_millis(300);
-
 /// What a fresh operator finds and finishes.
 async fn settle(bed: &Bed, desired: &Desired) -> Observed {
     let server = Server::new(bed.address()).unwrap();
-    // What the dead one asked last may still be under way.
-    for _ in 0..50 {
-        if let Ok(settled) = converge(&server, &bed.effects, desired, &()).await {
-            return settled.observed;
-        }
-    }
-    converge(&server, &bed.effects, desired, &())
+    at_last(async || converge(&server, &bed.effects, desired, &()).await)
         .await
-        .unwrap()
         .observed
 }
 
@@ -59,12 +48,13 @@ async fn dying_at_any_change_of_the_making_leads_to_the_same_end() {
     for verdict in VERDICTS {
         for at in 0..changes {
             let tenant = Tenant::new(&format!("{verdict:?}-{at}"));
-            let (effects, _) = door(Some((at, verdict)));
+            let (effects, counter) = door(Some((at, verdict)));
             let dying = Server::new(bed.address()).unwrap();
-            let outcome =
-                tokio::time::timeout(DEATH, converge(&dying, &effects, &tenant.open(), &())).await;
+            let wanted = tenant.open();
+            let life = converge(&dying, &effects, &wanted, &());
+            let outcome = counter.until_death(life).await;
             if !matches!(verdict, Verdict::Twice) {
-                assert!(!matches!(outcome, Ok(Ok(_))), "{verdict:?} at {at}");
+                assert!(!matches!(outcome, Some(Ok(_))), "{verdict:?} at {at}");
             }
             let observed = settle(&bed, &tenant.open()).await;
             assert_eq!(alike(&observed, &tenant), expected, "{verdict:?} at {at}");
@@ -102,18 +92,12 @@ async fn dying_at_any_change_of_the_removal_leaves_nothing_in_the_end() {
             let (effects, counter) = door(Some((at, verdict)));
             let dying = Server::new(bed.address()).unwrap();
             let wanted = tenant.open();
-            let outcome = remove(&dying, &effects, &wanted, &());
-            let _ = tokio::time::timeout(DEATH, outcome).await;
+            let life = remove(&dying, &effects, &wanted, &());
+            drop(counter.until_death(life).await);
             finished = counter.changes() <= at;
 
-            let mut last = remove(&bed.server, &bed.effects, &tenant.open(), &()).await;
-            for _ in 0..50 {
-                if last.is_ok() {
-                    break;
-                }
-                last = remove(&bed.server, &bed.effects, &tenant.open(), &()).await;
-            }
-            let left = last.unwrap().observed;
+            let last = async || remove(&bed.server, &bed.effects, &wanted, &()).await;
+            let left = at_last(last).await.observed;
             assert_eq!(left.database, None, "{verdict:?} at {at}");
             assert!(left.roles.is_empty(), "{verdict:?} at {at}");
         }
@@ -178,7 +162,8 @@ async fn dying_at_any_change_for_an_auditor_lets_nobody_write_or_stay() {
             let wanted = archived(&tenant, &[&reader]);
             let (effects, counter) = door(Some((at, verdict)));
             let dying = Server::new(bed.address()).unwrap();
-            let _ = tokio::time::timeout(DEATH, converge(&dying, &effects, &wanted, &())).await;
+            let life = converge(&dying, &effects, &wanted, &());
+            drop(counter.until_death(life).await);
             for round in ["dead", "settled"] {
                 reader.left(&bed, 0).await;
                 let entered = reader.enter(&bed, &name).await;

@@ -1,6 +1,6 @@
 //! Everything of a tenant is destroyed, step by step, and nothing else is.
 
-use crate::bed::{Bed, Tenant, awaited, canary, door};
+use crate::bed::{Bed, Tenant, at_last, awaited, canary, door};
 use eoffice_crds::{DestructionOf, Reason, RecordState};
 use eoffice_operator::effect::{Effects, Verdict};
 use eoffice_operator::identity::Order;
@@ -12,7 +12,6 @@ use eoffice_operator::postgres::{
 use eoffice_operator::proof::Proof;
 use eoffice_tests::permit::{Permitted, Withdrawn};
 use serde_json::json;
-use std::time::Duration;
 
 /// A tenant that has left, with a table, and its whole record.
 async fn left(bed: &Bed, name: &str) -> Tenant {
@@ -51,9 +50,6 @@ fn operator(bed: &Bed, effects: Effects) -> Operator {
 fn fresh(bed: &Bed) -> Operator {
     operator(bed, door(None).0)
 }
-
-/// Long enough for any one call here; a death in the middle of it is as good a test.
-const DEATH: Duration = Duration::from_millis(300);
 
 /// As whoever composes it does: one step, a look whether it may go on, the next.
 async fn all(operator: &Operator, desired: &Desired) -> Result<Vec<DestructionOf>, Problem> {
@@ -335,16 +331,8 @@ async fn a_purge_that_is_interrupted_anywhere_is_finished() {
             let gone = tenant.desired(Access::Closed);
             let (effects, counter) = door(Some((at, verdict)));
             let dying = operator(&bed, effects);
-            let _ = tokio::time::timeout(DEATH, all(&dying, &gone)).await;
-            let mut finished = all(&fresh(&bed), &gone).await;
-            // What the dead one asked last may still be under way.
-            for _ in 0..50 {
-                if finished.is_ok() {
-                    break;
-                }
-                finished = all(&fresh(&bed), &gone).await;
-            }
-            finished.unwrap();
+            drop(counter.until_death(all(&dying, &gone)).await);
+            at_last(async || all(&fresh(&bed), &gone).await).await;
             let stem = format!("'{}%'", tenant.record.database.name);
             let left = format!(
                 "SELECT ((SELECT count(*) FROM pg_database WHERE datname LIKE {stem}) \

@@ -1,10 +1,9 @@
 //! Two logins alternate, and at no moment is there none that works.
 
-use crate::bed::{Bed, Tenant, code, door};
+use crate::bed::{Bed, Tenant, at_last, code, door};
 use eoffice_operator::effect::Verdict;
 use eoffice_operator::postgres::{Access, Credential, Desired, Server, audit, converge, desired};
 use serde_json::json;
-use std::time::Duration;
 
 const VERDICTS: [Verdict; 4] = [
     Verdict::HangBefore,
@@ -12,9 +11,6 @@ const VERDICTS: [Verdict; 4] = [
     Verdict::HangAfter,
     Verdict::Twice,
 ];
-
-/// Long enough for any one call here; a death in the middle of it is as good a test.
-const DEATH: Duration = Duration::from_millis(300);
 
 impl Tenant {
     /// Begins a rotation: the record names the other login, of which only its credential is known.
@@ -67,13 +63,7 @@ async fn in_use(bed: &Bed, login: &str) -> bool {
 
 async fn settle(bed: &Bed, desired: &Desired) {
     let server = Server::new(bed.address()).unwrap();
-    // What the dead one asked last may still be under way.
-    for _ in 0..50 {
-        if converge(&server, &bed.effects, desired, &()).await.is_ok() {
-            return;
-        }
-    }
-    converge(&server, &bed.effects, desired, &()).await.unwrap();
+    at_last(async || converge(&server, &bed.effects, desired, &()).await).await;
 }
 
 /// From a login that never was, and from one that was retired before.
@@ -93,7 +83,8 @@ async fn dying_at_any_change_of_a_rotation_leaves_a_login_that_works() {
             let (effects, counter) = door(Some((at, verdict)));
             let dying = Server::new(bed.address()).unwrap();
             let wanted = tenant.open();
-            let _ = tokio::time::timeout(DEATH, converge(&dying, &effects, &wanted, &())).await;
+            let life = converge(&dying, &effects, &wanted, &());
+            drop(counter.until_death(life).await);
             works(&bed, &tenant, &before).await;
             settle(&bed, &wanted).await;
             works(&bed, &tenant, &before).await;
@@ -105,7 +96,8 @@ async fn dying_at_any_change_of_a_rotation_leaves_a_login_that_works() {
             let (effects, counter) = door(Some((at, verdict)));
             let dying = Server::new(bed.address()).unwrap();
             let wanted = tenant.open();
-            let _ = tokio::time::timeout(DEATH, converge(&dying, &effects, &wanted, &())).await;
+            let life = converge(&dying, &effects, &wanted, &());
+            drop(counter.until_death(life).await);
             works(&bed, &tenant, &tenant.credential).await;
             settle(&bed, &wanted).await;
             works(&bed, &tenant, &tenant.credential).await;

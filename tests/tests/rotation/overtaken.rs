@@ -49,7 +49,9 @@ impl Fault for Freeze {
         if here && !self.frozen.swap(true, Ordering::SeqCst) {
             // It runs on one thread, which is this.
             let thaws = self.thaws.lock().unwrap();
-            drop(self.thawed.wait_while(thaws, |thaws| !*thaws).unwrap());
+            let wait = Duration::from_secs(120);
+            let wait = self.thawed.wait_timeout_while(thaws, wait, |thaws| !*thaws);
+            drop(wait.unwrap());
         }
         Verdict::Proceed
     }

@@ -28,7 +28,7 @@ pub async fn auditor(platform: &Platform) -> Result<()> {
         .send()
         .await?;
 
-    let until = Timestamp::now().checked_add(SignedDuration::from_secs(25))?;
+    let until = Timestamp::now().checked_add(SignedDuration::from_secs(45))?;
     let archived = json!({"spec": {"lifecycle": "Archived", "auditAccess": [{"name": "oag", "until": until.to_string()}]}});
     platform.merge(platform.tenants(), NAME, archived).await?;
     platform

@@ -20,7 +20,7 @@ use kube::api::{Api, DeleteParams, ListParams};
 use serde_json::{Value, json};
 
 /// For so long an order can be withdrawn here.
-pub const COOLING: Duration = Duration::from_secs(2);
+pub const COOLING: Duration = Duration::from_secs(4);
 /// The class keeps what is left for a day.
 pub const RETENTION: Duration = Duration::from_secs(25 * 60 * 60);
 /// Who decides here, with all rights besides.

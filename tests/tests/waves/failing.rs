@@ -12,7 +12,7 @@ use kube::api::Api;
 use serde_json::json;
 
 use crate::ask::{Asked, SERVERLESS, UNISSUED, api, ask, ask_all, ask_with, delete, issue};
-use crate::told::{counts, event, plugin_says, waits};
+use crate::told::{counts, event, plugin_says, told_of, waits};
 
 const fn of(name: &'static str, class: &'static str) -> Asked {
     Asked {
@@ -114,17 +114,21 @@ pub async fn stops_a_wave_until_mended(platform: &Platform) -> Result<()> {
     .await?;
     event(platform, "WaveStopped").await?;
     // Four at once at most, and one in the stead of each that was given up: two that fail are too many of four.
-    let mut waiting = Vec::new();
-    for asked in &LATE {
-        let tenant = api(platform, asked.province).get(asked.name).await?;
-        let ready = condition(&tenant, ConditionType::Ready).context("it was not looked at")?;
-        if ready.reason == Reason::AwaitingTurn.as_str() {
-            waiting.push(asked);
-        }
-    }
-    ensure!((2..=7).contains(&waiting.len()), "{} wait", waiting.len());
     // Those in the making fail like the others, and nobody comes after them.
-    counts(platform, waiting.len(), 0, true).await?;
+    let waiting = eventually("all but those of the wave wait", || async {
+        let mut waiting = Vec::new();
+        for asked in &LATE {
+            let tenant = api(platform, asked.province).get(asked.name).await?;
+            let ready = condition(&tenant, ConditionType::Ready).context("it was not looked at")?;
+            if ready.reason == Reason::AwaitingTurn.as_str() {
+                waiting.push(asked);
+            }
+        }
+        told_of(platform, waiting.len(), 0, true).await?;
+        Ok(waiting)
+    })
+    .await?;
+    ensure!((2..=7).contains(&waiting.len()), "{} wait", waiting.len());
     for asked in &waiting {
         waits(platform, asked).await?;
     }

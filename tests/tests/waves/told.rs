@@ -45,19 +45,29 @@ pub async fn counts(
     making: usize,
     stopped: bool,
 ) -> Result<()> {
-    let wanted = (waiting as f64, making as f64, f64::from(u8::from(stopped)));
-    eventually("the metrics tell of the queue", || async {
-        let counts = Counts::of(&platform.operator).await?;
-        let of = |name| counts.sum(name, &[]);
-        let found = (
-            of("eoffice_queue_waiting"),
-            of("eoffice_wave_making"),
-            of("eoffice_wave_stopped"),
-        );
-        ensure!(found == wanted, "waiting, making, stopped: {found:?}");
-        Ok(())
+    eventually("the metrics tell of the queue", || {
+        told_of(platform, waiting, making, stopped)
     })
     .await
+}
+
+/// The same, at this moment.
+pub async fn told_of(
+    platform: &Platform,
+    waiting: usize,
+    making: usize,
+    stopped: bool,
+) -> Result<()> {
+    let wanted = (waiting as f64, making as f64, f64::from(u8::from(stopped)));
+    let counts = Counts::of(&platform.operator).await?;
+    let of = |name| counts.sum(name, &[]);
+    let found = (
+        of("eoffice_queue_waiting"),
+        of("eoffice_wave_making"),
+        of("eoffice_wave_stopped"),
+    );
+    ensure!(found == wanted, "waiting, making, stopped: {found:?}");
+    Ok(())
 }
 
 /// The place of a tenant, as the metrics tell it.
