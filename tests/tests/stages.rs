@@ -56,6 +56,10 @@ async fn a_tenant_goes_through_its_stages() {
                 misfit::closes(&platform).boxed(),
             ),
             (
+                "a spec that claims what another has keeps no access open",
+                misfit::closes_in_a_conflict(&platform).boxed(),
+            ),
+            (
                 "an auditor reads an archived tenant until his time, and nothing else",
                 archive::auditor(&platform).boxed(),
             ),

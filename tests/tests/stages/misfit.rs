@@ -1,4 +1,4 @@
-//! A tenant whose spec does not fit its class any more.
+//! A tenant whose spec does not fit its class any more, or claims what another has.
 
 use anyhow::{Result, ensure};
 use eoffice_crds::{ConditionType, EOfficeTenant, Phase, Reason, TenantClass, annotations};
@@ -52,4 +52,28 @@ pub async fn closes(platform: &Platform) -> Result<()> {
     narrow(Value::Null).await?;
     platform.ready(NAME).await?;
     proof::prove(&platform.sandbox, NAME).await
+}
+
+pub async fn closes_in_a_conflict(platform: &Platform) -> Result<()> {
+    let (name, other) = ("town-claims-3021", "town-claimed-3021");
+    let codes = json!([{"scheme": "tax-id", "value": "0994000123456"}]);
+    let mut claimed = tenant(other);
+    claimed["spec"]["agency"]["codes"] = codes.clone();
+    platform.apply(&[claimed, tenant(name)]).await?;
+    platform.ready(other).await?;
+    platform.ready(name).await?;
+    let own = Credentials::read(&platform.sandbox.admin(), name).await?;
+    let change = |change: Value| platform.merge(platform.tenants(), name, change);
+    let told = |it: &EOfficeTenant| is(it, ConditionType::Ready, "False", Reason::CodeConflict);
+    change(json!({"spec": {"agency": {"codes": codes}}})).await?;
+    let held = platform.until(name, "told of the code", told).await?;
+    ensure!(holds(&held, ConditionType::Available), "it works as before");
+    own.database.connect().await?;
+    change(json!({"spec": {"lifecycle": "Suspended"}})).await?;
+    let shut = |it: &EOfficeTenant| {
+        let phase = it.status.as_ref().and_then(|status| status.phase);
+        phase == Some(Phase::Suspended) && told(it)
+    };
+    platform.until(name, "closed", shut).await?;
+    refused(&own).await
 }
