@@ -135,7 +135,7 @@ pub async fn enter(world: &World, tenant: &Tenant, admission: Admission) -> Resu
             world.push_all();
         }
     }
-    takeover::complete(world, &record).await?;
+    let record = takeover::complete(world, record).await?;
     Ok(Entry {
         open: tenant.wants_open() || brake.stays_open,
         record,

@@ -210,10 +210,9 @@ pub async fn claim(world: &World, tenant: &Tenant, stored: &TenantRecord) -> Res
     write(world, stored, &spec).await
 }
 
-/// Leaves the old record with nothing, once the tenant's own stands.
-pub async fn complete(world: &World, own: &TenantRecordSpec) -> Result<(), Problem> {
-    let name = own.predecessor.as_ref();
-    let name = name.and_then(|it| it.namespace.strip_prefix(TENANT_NAMESPACE_PREFIX));
+/// Leaves the old record with nothing, once the tenant's own stands. Answers with the tenant's own as it is then: a legal
+/// hold that was laid on the old one meanwhile is on the data.
+pub async fn complete(world: &World, own: TenantRecordSpec) -> Result<TenantRecordSpec, Problem> {
     let waits = |record: &TenantRecordSpec| {
         let by = record.successor.as_ref();
         record.state == RecordState::Retained
@@ -221,27 +220,57 @@ pub async fn complete(world: &World, own: &TenantRecordSpec) -> Result<(), Probl
                 by.name == own.tenant.name && by.namespace == own.tenant.namespace
             })
     };
-    let Some(name) = name.filter(|name| {
+    let Some(name) = predecessor(&own).filter(|name| {
         let known = |registry: &Registry| registry.get(name).is_some_and(waits);
         world.records.with(known)
     }) else {
-        return Ok(());
+        return Ok(own);
     };
-    let Some(stored) = read_record(world, name).await? else {
-        return Ok(());
+    let Some(stored) = read_record(world, name).await?.filter(|it| waits(&it.spec)) else {
+        return Ok(own);
     };
-    if waits(&stored.spec) {
-        let spec = TenantRecordSpec {
-            state: RecordState::Succeeded,
-            successor: Some(own.tenant.clone()),
-            purge_accepted: None,
-            ..stored.spec.clone()
-        };
+    let spec = TenantRecordSpec {
+        state: RecordState::Succeeded,
+        successor: Some(own.tenant.clone()),
+        purge_accepted: None,
+        ..stored.spec.clone()
+    };
+    let own = match stored.spec.legal_hold {
+        true => hold(world, own).await?,
+        false => own,
+    };
+    // Over exactly the version that was read: a hold that is laid on it now makes this write fail.
+    write(world, &stored, &spec).await?;
+    // Somebody may wait for a host that it held.
+    world.push_all();
+    Ok(own)
+}
+
+/// Lays a legal hold on the tenant's own record.
+async fn hold(world: &World, own: TenantRecordSpec) -> Result<TenantRecordSpec, Problem> {
+    let stored = read_record(world, &own.tenant.name).await?;
+    let mut stored = stored.filter(|it| it.spec.tenant == own.tenant).ok_or_else(|| {
+        Problem::new(
+            Reason::KubernetesError,
+            format!(
+                "the record of {} went away while a legal hold was to be laid on it; it is tried again",
+                own.tenant.name
+            ),
+        )
+    })?;
+    if !stored.spec.legal_hold {
+        // As if a person had written it there.
+        stored.spec.legal_hold = true;
+        let spec = stored.spec.clone();
         write(world, &stored, &spec).await?;
-        // Somebody may wait for a host that it held.
-        world.push_all();
     }
-    Ok(())
+    Ok(stored.spec)
+}
+
+/// The tenant that this one took its data over from.
+fn predecessor(own: &TenantRecordSpec) -> Option<&str> {
+    let before = own.predecessor.as_ref()?;
+    before.namespace.strip_prefix(TENANT_NAMESPACE_PREFIX)
 }
 
 async fn write(
