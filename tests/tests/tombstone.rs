@@ -43,8 +43,8 @@ async fn what_a_tenant_left_is_kept_until_a_committee_decides() {
             restored::by_one_of_two(&bed).boxed(),
         ),
         (
-            "what was taken over comes with its hold",
-            inherited::with_its_hold(&bed).boxed(),
+            "what was taken over comes with its hold, and ends with its volumes",
+            inherited::with_its_hold_and_its_volumes(&bed).boxed(),
         ),
         (
             "what is ordered is destroyed, and nothing beside it",
