@@ -7,6 +7,8 @@ mod bed;
 mod edited;
 #[path = "tombstone/forced.rs"]
 mod forced;
+#[path = "tombstone/inherited.rs"]
+mod inherited;
 #[path = "tombstone/opened.rs"]
 mod opened;
 #[path = "tombstone/purged.rs"]
@@ -27,7 +29,7 @@ use futures::future::BoxFuture;
 async fn what_a_tenant_left_is_kept_until_a_committee_decides() {
     let bed = Bed::start().await.unwrap();
     // Each puts the clock forward or ends the operator: one after the other.
-    let scenarios: [(&str, BoxFuture<'_, Result<()>>); 13] = [
+    let scenarios: [(&str, BoxFuture<'_, Result<()>>); 14] = [
         (
             "a tenant made again has its data with new credentials",
             restored::with_other_uids(&bed).boxed(),
@@ -39,6 +41,10 @@ async fn what_a_tenant_left_is_kept_until_a_committee_decides() {
         (
             "of two that ask to take over what one left, one has it",
             restored::by_one_of_two(&bed).boxed(),
+        ),
+        (
+            "what was taken over comes with its hold, and ends with its volumes",
+            inherited::with_its_hold_and_its_volumes(&bed).boxed(),
         ),
         (
             "what is ordered is destroyed, and nothing beside it",

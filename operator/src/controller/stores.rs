@@ -7,7 +7,7 @@ use super::access::{Access, ca};
 use super::backends::{Contact, Fleet, Tended};
 use super::usage::{keep_while_used, write_status};
 use super::world::World;
-use crate::identity::Claim;
+use crate::identity::{Claim, InstallationId};
 use crate::objectstore::observe::{Inventory, Observed, inventory};
 use crate::objectstore::orphans::{Strangers, strangers};
 use crate::objectstore::store::{Facts, visit};
@@ -71,6 +71,15 @@ impl StorageBackend {
         self.inventory
             .as_ref()
             .is_none_or(|inventory| inventory.buckets.contains(bucket))
+    }
+
+    /// The buckets in no record that bear this owner's mark.
+    pub fn strange_buckets_of(
+        &self,
+        installation: &InstallationId,
+        owner: &str,
+    ) -> impl Iterator<Item = &str> {
+        self.strangers.buckets_of(installation, owner)
     }
 
     /// How many buckets and users in it bear our mark as living and are in no record.

@@ -119,6 +119,21 @@ impl Strangers {
         orphans.collect()
     }
 
+    /// The buckets that bear this owner's mark.
+    pub fn buckets_of(
+        &self,
+        installation: &InstallationId,
+        owner: &str,
+    ) -> impl Iterator<Item = &str> {
+        let path = user_path(installation.as_str(), owner);
+        self.known.iter().filter_map(move |known| match known {
+            (Stranger::Bucket(name), Owner::Living(of) | Owner::Left(of)) if *of == path => {
+                Some(name.as_str())
+            }
+            _ => None,
+        })
+    }
+
     /// How many buckets there are of tenants that have left.
     pub fn retained(&self) -> usize {
         let owners = self.known.values();
@@ -207,5 +222,23 @@ mod tests {
         };
         assert_eq!(strangers.orphans(), ["bucket b", "user a", "user b"]);
         assert_eq!(strangers.retained(), 1);
+    }
+
+    #[test]
+    fn an_owner_has_buckets_that_live_and_that_were_left() {
+        let installation: InstallationId = "korat".parse().unwrap();
+        let of = |owner| user_path("korat", owner);
+        let known = [
+            (Stranger::Bucket("backup".into()), Owner::Other),
+            (Stranger::Bucket("b".into()), Owner::Living(of("f"))),
+            (Stranger::Bucket("c".into()), Owner::Living(of("g"))),
+            (Stranger::Bucket("r".into()), Owner::Left(of("f"))),
+            (Stranger::User("u".into()), Owner::Living(of("f"))),
+        ];
+        let strangers = Strangers {
+            known: known.into(),
+        };
+        let found: Vec<_> = strangers.buckets_of(&installation, "f").collect();
+        assert_eq!(found, ["b", "r"]);
     }
 }

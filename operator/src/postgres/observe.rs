@@ -274,6 +274,23 @@ impl Audit {
             .filter(|(_, mark)| mark.installation == installation.as_str())
     }
 
+    /// The databases that bear this owner's mark, under whatever name.
+    pub fn databases_of<'a>(
+        &'a self,
+        installation: &'a InstallationId,
+        owner: &'a str,
+    ) -> impl Iterator<Item = &'a str> {
+        let marked = self.databases.iter().filter(move |(_, database)| {
+            // Hardly any has to be read.
+            let comment = database.comment.as_deref();
+            comment.is_some_and(|comment| comment.contains(owner))
+                && database.mark().is_some_and(|mark| {
+                    mark.installation == installation.as_str() && mark.fingerprint == owner
+                })
+        });
+        marked.map(|(name, _)| name.as_str())
+    }
+
     /// Databases and roles that bear the mark of this installation as living, and whose names nobody knows:
     /// `database eo_x`, `role eo_y`, in order. They are told of and never dropped. What is marked as retained is
     /// counted apart.

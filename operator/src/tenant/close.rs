@@ -21,7 +21,7 @@ use crate::tenant::status::Findings;
 use crate::tenant::store::{
     Tone, delete_record, has_finalizer, read_record, read_tenant, set_finalizer, tell,
 };
-use crate::tenant::{database, storage};
+use crate::tenant::{database, storage, takeover};
 use eoffice_crds::{
     ConditionType, DeletionPolicy, DestructionOf, EOfficeTenant, Impact, Plane, RecordState,
     Settled, TenantClass, TenantRecordSpec, tenant_namespace,
@@ -165,6 +165,8 @@ async fn end(world: &World, object: &Arc<EOfficeTenant>) -> Result<End, Problem>
     if let Some(problem) = paused(&live, class.as_deref()) {
         return Err(problem);
     }
+    // A hold on what it took over stands against its destruction.
+    let record = takeover::complete(world, record).await?;
     let uid = record.tenant.uid.clone();
     let (reason, note) = match wants_destruction(&live, &record) {
         true => destroy_all(world, class.as_deref(), &live, record).await?,

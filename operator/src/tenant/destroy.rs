@@ -6,7 +6,7 @@ use crate::controller::world::World;
 use crate::objectstore::destroy::Halt;
 use crate::plan::{Permit, Problem};
 use crate::tenant::store::{read_record, read_tenant};
-use crate::tenant::{database, storage, sweep};
+use crate::tenant::{database, storage, sweep, takeover};
 use eoffice_crds::{
     DeletionPolicy, Destruction, DestructionOf, EOfficeTenant, Reason, RecordState, RecordedSizes,
     TenantRecordSpec, tenant_namespace,
@@ -127,7 +127,7 @@ pub async fn condemn(world: &World, record: &mut TenantRecordSpec) -> Result<(),
     let mut condemned = database::standing(world, record).await?;
     let bytes = condemned.iter().find_map(|it| it.bytes);
     condemned.extend(documents);
-    condemned.extend(sweep::volumes(world, &tenant_namespace(&record.tenant.name)).await?);
+    condemned.extend(volumes(world, record).await?);
     record.sizes = Some(sizes(bytes, size.as_ref()));
     record.condemned = condemned;
     Ok(())
@@ -137,7 +137,7 @@ pub async fn condemn(world: &World, record: &mut TenantRecordSpec) -> Result<(),
 pub async fn lost(world: &World, record: &TenantRecordSpec) -> Result<Vec<DestructionOf>, Problem> {
     let mut standing = database::standing(world, record).await?;
     standing.extend(storage::standing(world, record).await?);
-    standing.extend(sweep::volumes(world, &tenant_namespace(&record.tenant.name)).await?);
+    standing.extend(volumes(world, record).await?);
     let condemned = record.condemned.iter();
     let lost = condemned.filter(|one| !is_among(one, &standing));
     let mut lost: Vec<_> = lost.cloned().collect();
@@ -156,6 +156,15 @@ pub async fn lost(world: &World, record: &TenantRecordSpec) -> Result<Vec<Destru
         }
     }
     Ok(lost)
+}
+
+/// The volumes that applications have claimed, those of the tenants whose data it took over among them.
+async fn volumes(world: &World, record: &TenantRecordSpec) -> Result<Vec<DestructionOf>, Problem> {
+    let mut all = Vec::new();
+    for namespace in takeover::namespaces(world, record).await? {
+        all.extend(sweep::volumes(world, &namespace).await?);
+    }
+    Ok(all)
 }
 
 /// How much stands behind a record; what cannot be told is left out.
@@ -190,7 +199,7 @@ pub async fn is_untouched(world: &World, record: &TenantRecordSpec) -> Result<bo
 }
 
 /// Destroys the documents, then the database, with the users and roles of each, and in the end what an application put
-/// into the namespace: a lock on a document is met while the database still stands, with the order in its mark.
+/// into its namespaces: a lock on a document is met while the database still stands, with the order in its mark.
 pub async fn destroy(
     world: &World,
     record: &TenantRecordSpec,
@@ -203,17 +212,20 @@ pub async fn destroy(
     };
     let mut destroyed = storage::raze(world, record, &held).await?;
     destroyed.extend(database::raze(world, record, &held).await?);
-    if matches!(warrant, Warrant::Order) {
-        // The record stays, alone in its namespace; that of a tenant that asks for it goes as a whole.
-        sweep::all(world, &tenant_namespace(&record.tenant.name), &held).await?;
+    let own = tenant_namespace(&record.tenant.name);
+    for namespace in takeover::namespaces(world, record).await? {
+        // The records stay, alone in their namespaces; that of a tenant that asks for it goes as a whole.
+        if matches!(warrant, Warrant::Order) || namespace != own {
+            sweep::all(world, &namespace, &held).await?;
+        }
     }
     Ok(destroyed)
 }
 
-/// Whether a thing of this kind and name is one of these.
+/// Whether a thing of this kind, name and place is one of these.
 fn is_among(one: &DestructionOf, all: &[DestructionOf]) -> bool {
     all.iter()
-        .any(|it| (&it.kind, &it.name) == (&one.kind, &one.name))
+        .any(|it| (&it.kind, &it.name, &it.place) == (&one.kind, &one.name, &one.place))
 }
 
 /// The certificate: what stood when the destruction began, whether this process destroyed it or one before, and what

@@ -2,7 +2,7 @@
 
 mod first;
 
-use self::first::{First, first_look};
+use self::first::{First, first_look, nothing_elsewhere};
 use crate::audit::Cause;
 use crate::breaker::Act;
 use crate::controller::waves::Admission;
@@ -135,7 +135,7 @@ pub async fn enter(world: &World, tenant: &Tenant, admission: Admission) -> Resu
             world.push_all();
         }
     }
-    takeover::complete(world, &record).await?;
+    let record = takeover::complete(world, record).await?;
     Ok(Entry {
         open: tenant.wants_open() || brake.stays_open,
         record,
@@ -167,8 +167,10 @@ impl Look {
             true => Some(first_look(world, tenant).await?),
         };
         let takeover = takeover::look(world, tenant, existing.as_ref()).await?;
-        if let Some(first) = first.as_ref().filter(|_| takeover.is_some()) {
-            takeover::only_without_data(tenant, first.finds_data())?;
+        match (&first, &takeover) {
+            (Some(first), Some(_)) => takeover::only_without_data(tenant, first.finds_data())?,
+            (Some(_), None) => nothing_elsewhere(world, tenant).await?,
+            (None, _) => {}
         }
         check_namespace(world, tenant, existing.is_some()).await?;
         let rivals = match &existing {

@@ -5,6 +5,7 @@
 
 use crate::controller::world::World;
 use crate::identity::{InstallationId, fingerprint};
+use crate::kubernetes::{Kind, ObjectKey};
 use crate::plan::Problem;
 use crate::tenant::owner::{decided, successor};
 use crate::tenant::parse::Tenant;
@@ -13,7 +14,7 @@ use crate::tenant::registry::Registry;
 use crate::tenant::store::{read_record, read_tenant, write_record};
 use eoffice_crds::{
     EOfficeTenant, Predecessor, Reason, RecordState, RecordedRotation, Settled,
-    TENANT_NAMESPACE_PREFIX, TenantRecord, TenantRecordSpec, TenantRef, tenant_namespace,
+    TENANT_NAMESPACE_PREFIX, TenantRecord, TenantRecordSpec, TenantRef, labels, tenant_namespace,
 };
 use kube::ResourceExt;
 
@@ -210,10 +211,9 @@ pub async fn claim(world: &World, tenant: &Tenant, stored: &TenantRecord) -> Res
     write(world, stored, &spec).await
 }
 
-/// Leaves the old record with nothing, once the tenant's own stands.
-pub async fn complete(world: &World, own: &TenantRecordSpec) -> Result<(), Problem> {
-    let name = own.predecessor.as_ref();
-    let name = name.and_then(|it| it.namespace.strip_prefix(TENANT_NAMESPACE_PREFIX));
+/// Leaves the old record with nothing, once the tenant's own stands. Answers with the tenant's own as it is then: a legal
+/// hold that was laid on the old one meanwhile is on the data.
+pub async fn complete(world: &World, own: TenantRecordSpec) -> Result<TenantRecordSpec, Problem> {
     let waits = |record: &TenantRecordSpec| {
         let by = record.successor.as_ref();
         record.state == RecordState::Retained
@@ -221,27 +221,103 @@ pub async fn complete(world: &World, own: &TenantRecordSpec) -> Result<(), Probl
                 by.name == own.tenant.name && by.namespace == own.tenant.namespace
             })
     };
-    let Some(name) = name.filter(|name| {
+    let Some(name) = predecessor(&own).filter(|name| {
         let known = |registry: &Registry| registry.get(name).is_some_and(waits);
         world.records.with(known)
     }) else {
-        return Ok(());
+        return Ok(own);
     };
-    let Some(stored) = read_record(world, name).await? else {
-        return Ok(());
+    let Some(stored) = read_record(world, name).await?.filter(|it| waits(&it.spec)) else {
+        return Ok(own);
     };
-    if waits(&stored.spec) {
-        let spec = TenantRecordSpec {
-            state: RecordState::Succeeded,
-            successor: Some(own.tenant.clone()),
-            purge_accepted: None,
-            ..stored.spec.clone()
-        };
+    let spec = TenantRecordSpec {
+        state: RecordState::Succeeded,
+        successor: Some(own.tenant.clone()),
+        purge_accepted: None,
+        ..stored.spec.clone()
+    };
+    let own = match stored.spec.legal_hold {
+        true => hold(world, own).await?,
+        false => own,
+    };
+    // Over exactly the version that was read: a hold that is laid on it now makes this write fail.
+    write(world, &stored, &spec).await?;
+    // Somebody may wait for a host that it held.
+    world.push_all();
+    Ok(own)
+}
+
+/// Lays a legal hold on the tenant's own record.
+async fn hold(world: &World, own: TenantRecordSpec) -> Result<TenantRecordSpec, Problem> {
+    let stored = read_record(world, &own.tenant.name).await?;
+    let mut stored = stored.filter(|it| it.spec.tenant == own.tenant).ok_or_else(|| {
+        Problem::new(
+            Reason::KubernetesError,
+            format!(
+                "the record of {} went away while a legal hold was to be laid on it; it is tried again",
+                own.tenant.name
+            ),
+        )
+    })?;
+    if !stored.spec.legal_hold {
+        // As if a person had written it there.
+        stored.spec.legal_hold = true;
+        let spec = stored.spec.clone();
         write(world, &stored, &spec).await?;
-        // Somebody may wait for a host that it held.
-        world.push_all();
     }
-    Ok(())
+    Ok(stored.spec)
+}
+
+/// The namespaces in which something of the tenant may stand, read live: its own, and those of all whose data it took
+/// over, where the records still say that they gave it.
+pub async fn namespaces(world: &World, record: &TenantRecordSpec) -> Result<Vec<String>, Problem> {
+    let mut all = vec![tenant_namespace(&record.tenant.name)];
+    let mut heir = record.clone();
+    while let Some(name) = predecessor(&heir) {
+        let namespace = tenant_namespace(name);
+        let stored = read_record(world, name).await?;
+        let Some(stored) = stored.filter(|it| gave(&it.spec, &heir) && !all.contains(&namespace))
+        else {
+            break;
+        };
+        only_ours(world, name, &namespace).await?;
+        all.push(namespace);
+        heir = stored.spec;
+    }
+    Ok(all)
+}
+
+/// Whether a record says that it gave what it kept to this tenant.
+pub fn gave(record: &TenantRecordSpec, to: &TenantRecordSpec) -> bool {
+    let by = record.successor.as_ref();
+    record.state == RecordState::Succeeded
+        && record.installation_id == to.installation_id
+        && by.is_some_and(|by| by.name == to.tenant.name)
+}
+
+/// The tenant that this one took its data over from.
+fn predecessor(own: &TenantRecordSpec) -> Option<&str> {
+    let before = own.predecessor.as_ref()?;
+    before.namespace.strip_prefix(TENANT_NAMESPACE_PREFIX)
+}
+
+/// Refuses a namespace that the operator did not make for this tenant.
+async fn only_ours(world: &World, tenant: &str, namespace: &str) -> Result<(), Problem> {
+    let key = ObjectKey {
+        kind: Kind::Namespace,
+        name: namespace.to_owned(),
+    };
+    let live = world.cluster.get(namespace, &key).await?;
+    if live.is_some_and(|live| live["metadata"]["labels"][labels::TENANT] == tenant) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Reason::ForeignObject,
+        format!(
+            "namespace {namespace}, which was taken over, does not bear the label {} with {tenant}, so what is in it is left untouched; find out who changed it, and put the label back",
+            labels::TENANT
+        ),
+    ))
 }
 
 async fn write(

@@ -1,9 +1,9 @@
 //! Tenants of which the backup knows another stage, other credentials, or nothing at all.
 
 use anyhow::{Context, Result, ensure};
-use eoffice_crds::{EOfficeTenant, Phase, annotations};
+use eoffice_crds::{ConditionType, EOfficeTenant, Phase, Reason, annotations, tenant_namespace};
 use eoffice_tests::e2e::faults::Census;
-use eoffice_tests::e2e::security::{eventually, is_ready, told};
+use eoffice_tests::e2e::security::{eventually, is, is_ready, says, told};
 use eoffice_tests::proof;
 use futures::FutureExt;
 use futures::future::try_join_all;
@@ -59,6 +59,16 @@ pub async fn go_on(bed: &Bed) -> Result<()> {
     before.lives_on_in(&Census::backends(&bed.platform.sandbox).await?)?;
     bed.ask(NEW).await?;
     works(bed, NEW).await?;
+    // No backup knows that it took something over: it gets nothing new beside that, and is told the way to it.
+    bed.ask(HEIR).await?;
+    let merged = tenant_namespace(MERGED);
+    let refused =
+        |it: &EOfficeTenant| is(it, ConditionType::Ready, "False", Reason::RestoreRefused);
+    let heir = bed.platform.until(HEIR, "refused", refused).await?;
+    says(&heir, ConditionType::Ready, &["spec.restoreFrom", &merged])?;
+    let (there, own) = (Census::backends(&bed.platform.sandbox).await?, stem(HEIR)?);
+    let mut made = there.databases.keys().chain(there.buckets.keys());
+    ensure!(!made.any(|name| name.contains(&own)), "{there:#?}");
     bed.ask_for_heir(HEIR, MERGED).await?;
     works(bed, HEIR).await?;
     for old in &since {

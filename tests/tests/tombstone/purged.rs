@@ -119,7 +119,7 @@ pub fn certified(who: &Resident, done: &TenantRecord, known: &TenantRecordSpec) 
 }
 
 /// Nothing is in the namespace but the record, and what every namespace has.
-async fn alone(bed: &Bed, tenant: &str) -> Result<()> {
+pub async fn alone(bed: &Bed, tenant: &str) -> Result<()> {
     let namespace = tenant_namespace(tenant);
     let prefix = format!(" {namespace}/");
     eventually("the record is alone in its namespace", || async {

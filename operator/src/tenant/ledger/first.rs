@@ -1,5 +1,8 @@
 //! What is looked at before a tenant gets its first record.
 
+mod elsewhere;
+
+pub(super) use self::elsewhere::nothing_elsewhere;
 use crate::controller::world::World;
 use crate::identity::Mark;
 use crate::plan::Problem;

@@ -246,3 +246,47 @@ fn a_tenant_with_data_of_its_own_is_told_unless_it_took_over_already() {
     assert_eq!(refused(&asking, &took), None);
     assert_eq!(refused(&tenant("new", Some("eoffice-new")), &own), None);
 }
+
+#[test]
+fn only_a_record_that_says_so_gave_its_data() {
+    let heir = json!({"successor": {"namespace": "province-30", "name": "new", "uid": "2"}, "state": "succeeded"});
+    let with = |key: &str, value: Value| {
+        let mut edit = heir.clone();
+        edit[key] = value;
+        edit
+    };
+    let rows = [
+        (heir.clone(), true),
+        // It was made again since.
+        (
+            with(
+                "successor",
+                json!({"namespace": "province-31", "name": "new", "uid": "3"}),
+            ),
+            true,
+        ),
+        (
+            with(
+                "successor",
+                json!({"namespace": "province-30", "name": "other", "uid": "2"}),
+            ),
+            false,
+        ),
+        (with("successor", Value::Null), false),
+        (with("state", json!("retained")), false),
+        (with("state", json!("destroyed")), false),
+        (with("state", json!("live")), false),
+        (with("installationId", json!("test")), false),
+    ];
+    let mut to = tombstone();
+    to["tenant"]["name"] = json!("new");
+    let to: TenantRecordSpec = serde_json::from_value(to).unwrap();
+    for (edit, expected) in rows {
+        let mut record = tombstone();
+        for (key, value) in edit.as_object().unwrap() {
+            record[key] = value.clone();
+        }
+        let record = serde_json::from_value(record).unwrap();
+        assert_eq!(gave(&record, &to), expected, "{edit}");
+    }
+}

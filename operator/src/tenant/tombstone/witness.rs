@@ -9,6 +9,7 @@ use crate::identity::{Mark, Order};
 use crate::plan::Problem;
 use crate::tenant::purge::{Circumstances, Next, Said, decide};
 use crate::tenant::store::read_record;
+use crate::tenant::takeover::gave;
 use crate::tenant::{database, storage};
 use eoffice_crds::{
     Reason, RecordState, TENANT_NAMESPACE_PREFIX, TenantRecordSpec, tenant_namespace,
@@ -105,12 +106,8 @@ pub(super) async fn double(
         Some(name) => read_record(world, name).await?,
         None => None,
     };
-    let gave = |stored: &TenantRecordSpec| {
-        let to = stored.successor.as_ref();
-        stored.state == RecordState::Succeeded && to.is_some_and(|to| to.name == record.tenant.name)
-    };
     let given = match &stored {
-        Some(stored) => gave(&stored.spec),
+        Some(stored) => gave(&stored.spec, record),
         // It may have been removed since: then the marks were rewritten long ago.
         None => marks(world, record)
             .await?
