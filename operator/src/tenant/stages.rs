@@ -3,11 +3,16 @@
 use crate::audit::{UNKNOWN, actor};
 use crate::kubernetes::actor;
 use crate::kubernetes::path::Path;
+use crate::plan::Actor;
 use eoffice_crds::{
     EOfficeTenant, EOfficeTenantStatus, FIELD_MANAGER, Phase, RecordState, TenantRecordSpec,
     annotations,
 };
+use jiff::SignedDuration;
 use kube::ResourceExt;
+
+/// Who deletes a tenant says so at most this long before or after.
+const SAID_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// A change from one stage of a tenant's life to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,17 +61,32 @@ fn asked_by(
     }
 }
 
-/// Who deletes a tenant, if he said so: the API server keeps no account of it.
+/// Who deletes a tenant, if he said so for this deletion: the API server keeps no account of it. What was written at
+/// another time is of a deletion that never was.
 pub fn deleted_by(tenant: &EOfficeTenant) -> String {
     let says = tenant.annotations().get(annotations::DELETED_BY);
     let says = says.filter(|name| !name.trim().is_empty() && name.len() <= 253);
-    says.map_or(UNKNOWN, String::as_str).to_owned()
+    let written = written(
+        tenant,
+        &["metadata", "annotations", annotations::DELETED_BY],
+    );
+    let written = written.and_then(|writer| writer.at);
+    let deleted = tenant.metadata.deletion_timestamp.as_ref();
+    let of_now = written
+        .zip(deleted)
+        .is_some_and(|(written, deleted)| written.duration_since(deleted.0).abs() <= SAID_WITHIN);
+    says.filter(|_| of_now)
+        .map_or(UNKNOWN, String::as_str)
+        .to_owned()
 }
 
 fn writer(tenant: &EOfficeTenant, path: &[&str]) -> String {
+    actor(written(tenant, path).as_ref()).to_owned()
+}
+
+fn written(tenant: &EOfficeTenant, path: &[&str]) -> Option<Actor> {
     let live = serde_json::to_value(tenant).unwrap_or_default();
-    let path = Path::of(path.iter().copied());
-    actor(actor::of(&live, &path).as_ref()).to_owned()
+    actor::of(&live, &Path::of(path.iter().copied()))
 }
 
 /// Writes the audit line of a change of stage.
@@ -130,11 +150,15 @@ mod tests {
     #[test]
     fn each_change_names_who_asked_for_it() {
         use Phase::{Active, Archived, AwaitingApproval, Closing, Provisioning, Queued, Suspended};
+        let said = format!("f:{}", annotations::DELETED_BY);
         let tenant: EOfficeTenant = serde_json::from_value(json!({
             "apiVersion": "eoffice.gdcc.go.th/v1alpha1", "kind": "EOfficeTenant",
             "metadata": {
                 "name": "a", "annotations": {annotations::DELETED_BY: "somsri"},
+                "deletionTimestamp": "2026-11-21T10:00:01Z",
                 "managedFields": [
+                    {"manager": "kubectl-eoffice-retire", "operation": "Update", "time": "2026-11-21T10:00:00Z",
+                     "fieldsV1": {"f:metadata": {"f:annotations": {(said): {}}}}},
                     {"manager": "portal", "operation": "Update", "fieldsV1": {"f:spec": {"f:agency": {"f:kind": {}}}}},
                     {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {"f:lifecycle": {}}}},
                 ],
@@ -172,6 +196,40 @@ mod tests {
         for to in [Suspended, Closing] {
             let change = change(&silent, &at(Some(Active)), &at(Some(to))).unwrap();
             assert_eq!(change.by, UNKNOWN, "{to}");
+        }
+    }
+
+    #[test]
+    fn who_deletes_is_believed_only_of_this_deletion() {
+        let said = format!("f:{}", annotations::DELETED_BY);
+        let deleted = Some("2026-11-21T10:00:00Z");
+        for (deleted, written, name, expected) in [
+            (deleted, Some("2026-11-21T09:59:58Z"), "somsri", "somsri"),
+            (deleted, Some("2026-11-21T10:00:00Z"), "somsri", "somsri"),
+            (deleted, Some("2026-11-21T09:55:00Z"), "somsri", "somsri"),
+            // He gave it up, and a pipeline prunes it later.
+            (deleted, Some("2026-11-21T09:54:59Z"), "somsri", UNKNOWN),
+            (deleted, Some("2026-03-02T10:00:00Z"), "somsri", UNKNOWN),
+            // It waits for a person, who finds a name for it.
+            (deleted, Some("2026-11-21T11:00:00Z"), "somsri", UNKNOWN),
+            (deleted, Some("2026-11-21T09:59:58Z"), " ", UNKNOWN),
+            (deleted, None, "somsri", UNKNOWN),
+            (None, Some("2026-11-21T09:59:58Z"), "somsri", UNKNOWN),
+        ] {
+            let writer = json!({"manager": "kubectl", "operation": "Update", "time": written,
+                                "fieldsV1": {"f:metadata": {"f:annotations": {(said.clone()): {}}}}});
+            let tenant: EOfficeTenant = serde_json::from_value(json!({
+                "apiVersion": "eoffice.gdcc.go.th/v1alpha1", "kind": "EOfficeTenant",
+                "metadata": {"name": "a", "annotations": {annotations::DELETED_BY: name},
+                             "deletionTimestamp": deleted, "managedFields": [writer]},
+                "spec": {"agency": {"nameTh": "ก", "kind": "Other", "province": "30"}},
+            }))
+            .unwrap();
+            assert_eq!(
+                deleted_by(&tenant),
+                expected,
+                "{deleted:?} {written:?} {name:?}"
+            );
         }
     }
 }
