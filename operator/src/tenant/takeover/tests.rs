@@ -260,7 +260,8 @@ fn one_that_was_made_again_before_it_was_closed_goes_on_with_what_it_has() {
     };
     let under_way = json!({
         "issuedAt": "2026-11-21T10:00:00Z",
-        "underWay": {"startedAt": "2026-11-21T10:00:00Z", "deadline": "2026-11-28T10:00:00Z"},
+        "underWay": {"cause": "Asked", "since": "2026-11-21T10:00:00Z", "deadline": "2026-11-28T10:00:00Z",
+                     "login": "eo_1_b"},
     });
     for (state, manager, goes_on) in [
         ("live", FIELD_MANAGER, true),
