@@ -92,7 +92,7 @@ async fn retained(bed: &Bed) {
     for words in [
         "TENANT ",
         "t-kept ",
-        "3.0 GiB  2099-01-01",
+        "3.0 GiB 2099-01-01",
         "purging",
         "5 tenants: 3 kept, 1 gone without being closed, with access open yet (restore makes it again), 1 being \
          destroyed",

@@ -80,8 +80,8 @@ async fn tombstones(cluster: &Cluster) -> Result<Vec<TenantRecord>> {
         .filter(|it: &&TenantRecord| it.spec.state != RecordState::Live);
     let mut records: Vec<TenantRecord> = left
         .chain(bereft(&records, &tenants))
-        .cloned()
         .filter(|it| !cluster.chosen || it.spec.tenant.namespace == cluster.namespace)
+        .cloned()
         .collect();
     records.sort_by(|a, b| {
         let key = |it: &TenantRecord| {
