@@ -45,7 +45,11 @@ pub async fn as_ordered(bed: &Bed) -> Result<()> {
                 .filter(|line| line.contains(GONE) && line.contains(held))
                 .count()
         };
-        ensure!((told("held=true"), told("held=false")) == (1, 1), "{said}");
+        let (set, ended) = (told("\"held\":true"), told("\"held\":false"));
+        ensure!(
+            (set, ended) == (1, 1),
+            "{set} lines that it was set, {ended} that it ended"
+        );
         Ok(())
     })
     .await?;
