@@ -185,11 +185,11 @@ async fn take_over(bed: &Bed, approver: &Path) {
         "{told}"
     );
     let told = bed
-        .run_as(approver, &format!("restore {heir} --from eoffice-t-live"))
+        .run_as(approver, &format!("restore {heir} --from eoffice-t-open"))
         .await;
     assert!(
         told.refused()
-            .contains("eoffice-t-live is live: only what a tenant has left")
+            .contains("eoffice-t-open is live: only what a tenant has left")
     );
     let script = format!("printf 'n\\n' | kubectl eoffice restore {heir} --from eoffice-t-young");
     let told = bed.shell(approver, &script).await;
@@ -250,8 +250,8 @@ async fn refused(bed: &Bed, approver: &Path) {
             "it is kept until 2099-01-01 00:00 UTC",
         ),
         (
-            "t-live --committee NAT-2",
-            "kubectl eoffice retire t-live comes first",
+            "t-open --committee NAT-2",
+            "kubectl eoffice retire t-open comes first",
         ),
         ("t-purging --committee NAT-2", "that is under way"),
         (
