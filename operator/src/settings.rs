@@ -72,6 +72,10 @@ pub struct Settings {
     /// How long an order to destroy what a record keeps can be withdrawn before it is carried out.
     #[arg(long, env = "EOFFICE_PURGE_COOLING", default_value = "168h", value_parser = duration)]
     pub purge_cooling: Duration,
+    /// How long access stays open where a tenant's resource went without having been closed (its finalizer was taken
+    /// away, or records came back before tenants) and could be made again.
+    #[arg(long, env = "EOFFICE_BEREFT_GRACE", default_value = "10m", value_parser = duration)]
+    pub bereft_grace: Duration,
     /// The officers of a province are the members of the group of this name with the province's two digits after it.
     #[arg(
         long,

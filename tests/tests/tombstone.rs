@@ -3,6 +3,8 @@
 
 #[path = "tombstone/bed.rs"]
 mod bed;
+#[path = "tombstone/bereft.rs"]
+mod bereft;
 #[path = "tombstone/edited.rs"]
 mod edited;
 #[path = "tombstone/forced.rs"]
@@ -29,7 +31,7 @@ use futures::future::BoxFuture;
 async fn what_a_tenant_left_is_kept_until_a_committee_decides() {
     let bed = Bed::start().await.unwrap();
     // Each puts the clock forward or ends the operator: one after the other.
-    let scenarios: [(&str, BoxFuture<'_, Result<()>>); 14] = [
+    let scenarios: [(&str, BoxFuture<'_, Result<()>>); 15] = [
         (
             "a tenant made again has its data with new credentials",
             restored::with_other_uids(&bed).boxed(),
@@ -81,6 +83,10 @@ async fn what_a_tenant_left_is_kept_until_a_committee_decides() {
         (
             "an access that somebody opens to what is kept is ended",
             opened::by_an_admin_of_the_backends(&bed).boxed(),
+        ),
+        (
+            "a tenant that goes without being closed is closed, and comes back",
+            bereft::by_an_admin(&bed).boxed(),
         ),
         (
             "no data goes with a record or a namespace that an admin deletes",

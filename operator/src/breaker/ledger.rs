@@ -160,9 +160,9 @@ fn over(batches: &mut [Batch], uid: &str, act: &Act, now: Timestamp, done: bool)
 }
 
 /// What became of acts on tenants that are gone. A deletion was carried out; anything else has no object any more. One
-/// that was let go without being closed can still be made again, until a person has decided otherwise.
+/// that was let go without being closed is yet to be, and can still be made again, until a person has decided otherwise.
 fn follow(batch: &mut Batch, presence: impl Fn(&HeldTenant) -> Presence, now: Timestamp) {
-    let (held, decision) = (batch.is_held(), batch.decision);
+    let decision = batch.decision;
     let open = |entry: &HeldTenant| entry.done_at.is_none();
     batch.entries.retain_mut(|entry| {
         let presence = if open(entry) {
@@ -174,7 +174,7 @@ fn follow(batch: &mut Batch, presence: impl Fn(&HeldTenant) -> Presence, now: Ti
         match (presence, decision) {
             (Presence::Stands, _) => true,
             (_, Some(Decision::Recover)) if deleted => true,
-            (Presence::Released, None) if deleted && held => true,
+            (Presence::Released, None) if deleted => true,
             (_, None) if !deleted => false,
             _ => {
                 entry.done_at = Some(down(now));

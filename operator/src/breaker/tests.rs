@@ -324,7 +324,7 @@ fn what_is_gone_is_followed() {
     for (act, others, decision, presence, expected) in [
         (delete(), 0, None, Stands, "open"),
         (delete(), 0, None, Gone, "done"),
-        (delete(), 0, None, Released, "done"),
+        (delete(), 0, None, Released, "open"),
         (delete(), 6, None, Gone, "done"),
         (delete(), 6, None, Released, "open"),
         (delete(), 6, Some(Decision::Resume), Gone, "done"),

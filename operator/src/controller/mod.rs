@@ -328,7 +328,7 @@ async fn lead(
         Arc::clone(&world),
     ));
 
-    let queue = world.queue.clone();
+    let (queue, left) = (world.queue.clone(), Arc::clone(&world));
     let requests = queue.clone().requests();
     let requests = Box::pin(requests.take_until(stop.clone().cancelled_owned()));
     let work = applier(
@@ -344,6 +344,7 @@ async fn lead(
             Ok((tenant, _)) => queue.done(&tenant.namespace.unwrap_or_default(), &tenant.name),
             // It was gone before its turn.
             Err(Error::ObjectNotFound(tenant)) => {
+                left.push_bereft(&tenant.name);
                 queue.done(&tenant.namespace.unwrap_or_default(), &tenant.name);
             }
             Err(_) => {}

@@ -228,15 +228,33 @@ async fn inline(
     namespace: &str,
     asked: &PlannedTenant,
 ) -> Result<EOfficeTenant, Problem> {
-    let mut object = read_tenant(world, namespace, &asked.name)
-        .await?
-        .unwrap_or_else(|| {
-            let mut new = EOfficeTenant::new(&asked.name, asked.spec.clone());
-            new.metadata.namespace = Some(namespace.to_owned());
-            new
-        });
+    let stored = read_tenant(world, namespace, &asked.name).await?;
+    claims_nothing_new(stored.as_ref(), asked)?;
+    let mut object = stored.unwrap_or_else(|| {
+        let mut new = EOfficeTenant::new(&asked.name, asked.spec.clone());
+        new.metadata.namespace = Some(namespace.to_owned());
+        new
+    });
     object.spec = asked.spec.clone();
     Ok(object)
+}
+
+/// Whoever may ask for plans need be no approver: what a tenant of another province left is not told to him.
+fn claims_nothing_new(
+    stored: Option<&EOfficeTenant>,
+    asked: &PlannedTenant,
+) -> Result<(), Problem> {
+    let own = stored.and_then(|stored| stored.spec.restore_from.as_ref());
+    match &asked.spec.restore_from {
+        Some(from) if Some(from) != own => Err(Problem::new(
+            Reason::RestoreRefused,
+            format!(
+                "spec.tenant.spec.restoreFrom: {from} is not what tenant {} has: a plan shows no take-over, which approvers alone ask for; leave it out, or have an approver set it on the tenant first",
+                asked.name
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 async fn existing(world: &World, namespace: &str, name: &str) -> Result<EOfficeTenant, Problem> {
@@ -250,4 +268,37 @@ async fn existing(world: &World, namespace: &str, name: &str) -> Result<EOfficeT
             ),
         )
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_claims_only_what_its_tenant_has() {
+        let spec = |from: Option<&str>| {
+            let agency = json!({"nameTh": "ก", "kind": "Other", "province": "30"});
+            serde_json::from_value(json!({"agency": agency, "restoreFrom": from})).unwrap()
+        };
+        let (nothing, old, other) = (None, Some("eoffice-old"), Some("eoffice-other"));
+        for (stored, asked, allowed) in [
+            (None, nothing, true),
+            (None, old, false),
+            (Some(nothing), nothing, true),
+            (Some(nothing), old, false),
+            (Some(old), old, true),
+            (Some(old), nothing, true),
+            (Some(old), other, false),
+        ] {
+            let tenant = stored.map(|from| EOfficeTenant::new("town", spec(from)));
+            let name = "town".to_owned();
+            let planned = PlannedTenant {
+                name,
+                spec: spec(asked),
+            };
+            let told = claims_nothing_new(tenant.as_ref(), &planned);
+            assert_eq!(told.is_ok(), allowed, "{stored:?} {asked:?}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The records as this process knows them: from the watch, and from decisions not yet seen there.
 
 use crate::tenant::registry::Registry;
+use crate::tenant::stages;
 use eoffice_crds::{TenantRecord, TenantRecordSpec};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -96,6 +97,11 @@ impl Records {
 impl Inner {
     fn put(&mut self, record: &TenantRecord) {
         let name = record.spec.tenant.name.clone();
+        // People write it, not the operator: whatever way it comes to be known, it is told once.
+        let held = self.registry.get(&name).map(|known| known.legal_hold);
+        if held.is_some_and(|held| held != record.spec.legal_hold) {
+            stages::tell_hold(record);
+        }
         self.versions
             .insert(name, Version::Stored(version_of(record)));
         self.registry.insert(record.spec.clone());

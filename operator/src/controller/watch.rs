@@ -140,9 +140,11 @@ pub async fn tenants(
         if let Event::Delete(tenant) = &event {
             world.left(&tenant.name_any());
             world.push_tombstones_of(tenant);
+            world.push_bereft(&tenant.name_any());
         }
         if matches!(event, Event::InitDone) {
             world.breaker.knows_all_tenants();
+            world.push_all_bereft();
         }
         world.usage_changed.notify_one();
         world.waves.changed();

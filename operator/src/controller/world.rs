@@ -139,6 +139,25 @@ impl World {
         }
     }
 
+    /// Asks for a look at the record of this tenant if it is without its tenant although it says that it lives.
+    pub fn push_bereft(&self, name: &str) {
+        let record = self.records.with(|registry| registry.get(name).cloned());
+        if record.is_some_and(|record| tombstone::is_bereft(self, &record)) {
+            self.tombstones.push(name);
+        }
+    }
+
+    /// The same for every record.
+    pub fn push_all_bereft(&self) {
+        let all = self
+            .records
+            .with(|registry| registry.records().cloned().collect::<Vec<_>>());
+        let bereft = all
+            .iter()
+            .filter(|record| tombstone::is_bereft(self, record));
+        bereft.for_each(|record| self.tombstones.push(&record.tenant.name));
+    }
+
     /// Asks for a look at the tenant whose own namespace this is.
     pub fn push_namespace(&self, namespace: &str) {
         if let Some(tenant) = namespace.strip_prefix(TENANT_NAMESPACE_PREFIX) {
@@ -244,6 +263,8 @@ struct Remembered {
     proofs: HashMap<String, Proved>,
     contests: Contests,
     delays: HashMap<(String, Plane), (String, Instant)>,
+    /// Since when a record is known to be without its tenant, which had this UID.
+    bereft: HashMap<String, (String, Instant)>,
     /// The last change of stage that was told of each tenant, with its UID.
     told: HashMap<String, (String, StageChange)>,
 }
@@ -365,6 +386,23 @@ impl Memory {
         self.lock().delays.remove(&(tenant.to_owned(), plane));
     }
 
+    /// For how long a record has been known to be without its tenant, which had this UID; none where that is news.
+    pub fn bereft_for(&self, tenant: &str, uid: &str) -> Option<Duration> {
+        let mut inner = self.lock();
+        let known = inner.bereft.get(tenant).filter(|(of, _)| of == uid);
+        let since = known.map(|(_, since)| since.elapsed());
+        if since.is_none() {
+            let now = (uid.to_owned(), Instant::now());
+            inner.bereft.insert(tenant.to_owned(), now);
+        }
+        since
+    }
+
+    /// Notes that a record has its tenant, or needs none.
+    pub fn not_bereft(&self, tenant: &str) {
+        self.lock().bereft.remove(tenant);
+    }
+
     /// Forgets every wait of a tenant: a person asks for a look at once.
     pub fn hurry(&self, tenant: &str) {
         self.forget_proof(tenant);
@@ -375,6 +413,7 @@ impl Memory {
     pub fn forget(&self, tenant: &str) {
         let mut inner = self.lock();
         inner.told.remove(tenant);
+        inner.bereft.remove(tenant);
         inner.contests.forget(tenant);
         inner.delays.retain(|(name, _), _| name != tenant);
         inner.proofs.remove(tenant);

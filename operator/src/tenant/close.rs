@@ -20,11 +20,12 @@ use crate::tenant::stages::deleted_by;
 use crate::tenant::status::Findings;
 use crate::tenant::store::{
     Tone, delete_record, has_finalizer, read_record, read_tenant, set_finalizer, tell,
+    tell_of_record,
 };
 use crate::tenant::{database, storage, takeover};
 use eoffice_crds::{
     ConditionType, DeletionPolicy, DestructionOf, EOfficeTenant, Impact, Plane, RecordState,
-    Settled, TenantClass, TenantRecordSpec, tenant_namespace,
+    Settled, TenantClass, TenantRecord, TenantRecordSpec, tenant_namespace,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
@@ -176,6 +177,29 @@ async fn end(world: &World, object: &Arc<EOfficeTenant>) -> Result<End, Problem>
     let left = let_go(world, object).await?;
     world.breaker.done(&uid, &deletion());
     Ok(left)
+}
+
+/// Closes what the record of a tenant tells of that went without being closed, and keeps it, as `end` does. No word of
+/// the tenant's own destroys its data: nobody can ask it any more.
+pub async fn close_bereft(world: &World, stored: &TenantRecord) -> Result<Verdict, Problem> {
+    let record = &stored.spec;
+    let mut tenant = EOfficeTenant::new(&record.tenant.name, record.tenant_spec.clone());
+    tenant.metadata.namespace = Some(record.tenant.namespace.clone());
+    tenant.metadata.annotations = stored.metadata.annotations.clone();
+    let class = world.classes.get(&ObjectRef::new(&record.frozen.class));
+    if let Some(problem) = paused(&tenant, class.as_deref()) {
+        return Err(problem);
+    }
+    let verdict = world.breaker.ask(&record.tenant, &deletion()).await?;
+    if verdict != Verdict::Go {
+        return Ok(verdict);
+    }
+    let closed = retain(world, class.as_deref(), &tenant, record.clone()).await;
+    // Whoever takes the record up meanwhile finds what was closed under it.
+    let (reason, note) = closed.inspect_err(|_| world.push_tenant(&record.tenant.name))?;
+    tell_of_record(world, stored, &Told::new(Tone::Warning, reason, note)).await;
+    world.breaker.done(&record.tenant.uid, &deletion());
+    Ok(Verdict::Go)
 }
 
 /// Whether the tenant's own word is enough to destroy its data: its class allows it, nothing in it is under retention,

@@ -14,13 +14,13 @@ use crate::tenant::keeper::Told;
 use crate::tenant::kubernetes::{check_namespace, lay_ground, wanted};
 use crate::tenant::owner::{Rivals, check_codes, check_owner};
 use crate::tenant::parse::Tenant;
-use crate::tenant::record::{Decision, begin, carry_on, comes_back, differences};
+use crate::tenant::record::{Decision, begin, carry_on, comes_back, differences, is_restored};
 use crate::tenant::registry::Registry;
 use crate::tenant::store::{self, Tone, read_record, write_record};
 use crate::tenant::{events, takeover};
 use eoffice_crds::{
-    DATABASE_SECRET, FIELD_MANAGER, Impact, Lifecycle, Plane, Reason, RecordState, STORAGE_SECRET,
-    TenantRecord, TenantRecordSpec,
+    DATABASE_SECRET, Impact, Lifecycle, Plane, Reason, RecordState, STORAGE_SECRET, TenantRecord,
+    TenantRecordSpec,
 };
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
@@ -281,7 +281,7 @@ async fn settle(
         }
         if stored
             .as_ref()
-            .is_some_and(|it| comes_back(tenant, &it.spec) && !goes_on(tenant, &it.spec))
+            .is_some_and(|it| is_restored(tenant, &it.spec))
         {
             forget_credentials(world, tenant).await?;
         }
@@ -301,18 +301,6 @@ async fn settle(
             Err(problem)
         }
     }
-}
-
-/// Whether a tenant was made again by the operator itself before it was closed: it works with what it has.
-fn goes_on(tenant: &Tenant, stored: &TenantRecordSpec) -> bool {
-    let mut writers = tenant.object.managed_fields().iter();
-    let by_us = writers.any(|writer| {
-        let fields = writer.fields_v1.as_ref();
-        writer.manager.as_deref() == Some(FIELD_MANAGER)
-            && writer.subresource.is_none()
-            && fields.is_some_and(|fields| fields.0["f:spec"]["f:agency"].is_object())
-    });
-    by_us && stored.state == RecordState::Live
 }
 
 /// A tenant that comes back gets new credentials: the Secrets of the one before go before the record says that it is

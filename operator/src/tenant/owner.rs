@@ -5,8 +5,10 @@ use crate::plan::Problem;
 use crate::tenant::parse::Tenant;
 use crate::tenant::registry::Registry;
 use eoffice_crds::{
-    Agency, AgencyCode, Reason, RecordState, Restore, TenantRecordSpec, TenantRef, tenant_namespace,
+    Agency, AgencyCode, EOfficeTenant, Reason, RecordState, Restore, TenantRecordSpec, TenantRef,
+    tenant_namespace,
 };
+use kube::ResourceExt;
 
 /// Who else may have a claim to a record, as the API server says.
 #[derive(Clone, Debug, Default)]
@@ -71,12 +73,9 @@ fn check_holder(
 
 fn check_agency(tenant: &Tenant, record: &TenantRecordSpec) -> Result<(), Problem> {
     let namespace = tenant.own_namespace();
-    // An approver says that it is its successor.
-    let asked = tenant.object.spec.restore_from.as_deref() == Some(&namespace);
     let same_owner = record.fingerprint == fingerprint(&tenant.name, tenant.province());
     let held = record.tenant.uid == tenant.uid;
-    let recorded = &record.tenant_spec.agency;
-    if same_owner && (held || asked || is_same(&tenant.object.spec.agency, recorded)) {
+    if same_owner && held || is_of_its_agency(&tenant.object, record) {
         return Ok(());
     }
     Err(Problem::new(
@@ -86,6 +85,15 @@ fn check_agency(tenant: &Tenant, record: &TenantRecordSpec) -> Result<(), Proble
             tenant.name
         ),
     ))
+}
+
+/// Whether a tenant of a record's name is for the agency that the record is of, or an approver says that it succeeds it.
+pub fn is_of_its_agency(tenant: &EOfficeTenant, record: &TenantRecordSpec) -> bool {
+    let agency = &tenant.spec.agency;
+    let namespace = tenant_namespace(&record.tenant.name);
+    let asked = tenant.spec.restore_from.as_deref() == Some(&namespace);
+    record.fingerprint == fingerprint(&tenant.name_any(), &agency.province)
+        && (asked || is_same(agency, &record.tenant_spec.agency))
 }
 
 /// Whether two descriptions are of one agency: by a code in a register; where none was ever given, by kind and name.

@@ -8,9 +8,10 @@ use crate::tenant::placement::{Candidate, choose};
 use crate::tenant::registry::Registry;
 use crate::tenant::takeover;
 use eoffice_crds::{
-    FrozenClass, RecordState, RecordedDatabase, RecordedRotation, RecordedStorage, Settled,
-    TenantRecordSpec, TenantRef,
+    FIELD_MANAGER, FrozenClass, RecordState, RecordedDatabase, RecordedRotation, RecordedStorage,
+    Settled, TenantRecordSpec, TenantRef,
 };
+use kube::ResourceExt;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +45,7 @@ pub fn carry_on(
     base_domains: &[String],
     registry: &Registry,
 ) -> Decision {
-    let restored = comes_back(tenant, existing);
+    let restored = is_restored(tenant, existing);
     let accepted = tenant
         .class_change
         .as_ref()
@@ -82,6 +83,23 @@ pub fn carry_on(
 /// Whether the tenant takes up what one of the same agency left.
 pub fn comes_back(tenant: &Tenant, existing: &TenantRecordSpec) -> bool {
     existing.tenant.uid != tenant.uid || existing.state == RecordState::Retained
+}
+
+/// Whether the tenant comes back from having been away, and gets new credentials.
+pub fn is_restored(tenant: &Tenant, existing: &TenantRecordSpec) -> bool {
+    comes_back(tenant, existing) && !goes_on(tenant, existing)
+}
+
+/// Whether a tenant was made again by the operator itself before it was closed: it works with what it has.
+fn goes_on(tenant: &Tenant, stored: &TenantRecordSpec) -> bool {
+    let mut writers = tenant.object.managed_fields().iter();
+    let by_us = writers.any(|writer| {
+        let fields = writer.fields_v1.as_ref();
+        writer.manager.as_deref() == Some(FIELD_MANAGER)
+            && writer.subresource.is_none()
+            && fields.is_some_and(|fields| fields.0["f:spec"]["f:agency"].is_object())
+    });
+    by_us && stored.state == RecordState::Live
 }
 
 /// Takes from a record what only that of a tenant that has left says. An order to destroy is void with it.

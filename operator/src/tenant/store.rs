@@ -13,6 +13,7 @@ use eoffice_crds::{
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use kube::runtime::events::{Event, EventType};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Error, Resource, ResourceExt};
 use serde_json::json;
 
@@ -136,7 +137,13 @@ pub async fn write_record(
             .await
     };
     let written = result.map_err(|failure| problem("write the record of", tenant, &failure))?;
-    stages::tell_record(stored.map(|stored| &stored.spec), &written.spec);
+    let heir = written.spec.successor.as_ref();
+    let heir = heir.and_then(|by| {
+        let by = ObjectRef::<EOfficeTenant>::new(&by.name).within(&by.namespace);
+        world.tenants.get(&by)
+    });
+    let before = stored.map(|stored| &stored.spec);
+    stages::tell_record(before, &written.spec, heir.as_deref());
     Ok(written)
 }
 

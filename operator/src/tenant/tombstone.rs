@@ -1,9 +1,11 @@
 //! One look at the record of a tenant that has left: what is due about it, done.
 
+mod bereft;
 mod guard;
 mod report;
 mod witness;
 
+pub use self::bereft::is_bereft;
 pub use self::guard::is_open;
 use self::report::{done, fails, report, say, say_again, tell_forced};
 use crate::audit;
@@ -58,7 +60,10 @@ pub async fn look(world: &World, name: &str) -> Result<Option<Duration>, Problem
         stored = write(world, &stored, &spec).await?;
     }
     match stored.spec.state {
-        RecordState::Live => report(world, &stored, None).await.map(|()| None),
+        RecordState::Live => {
+            report(world, &stored, None).await?;
+            bereft::close(world, &stored).await
+        }
         RecordState::Retained | RecordState::Purging => {
             guard::keep_shut(world, &stored).await?;
             let ordered = stored.spec.purge.is_some() || stored.spec.purge_accepted.is_some();
@@ -158,14 +163,7 @@ async fn judge(world: &World, stored: &TenantRecord) -> Result<Next, Problem> {
 /// The tenant that stands against a purge: one of the record's name, or one that takes its data over.
 async fn rival(world: &World, record: &TenantRecordSpec) -> Result<Option<String>, Problem> {
     let name = &record.tenant.name;
-    let api: Api<EOfficeTenant> = Api::all(world.client.clone());
-    let named = ListParams::default().fields(&format!("metadata.name={name}"));
-    let living = world
-        .effects
-        .call(LIVING, name, || api.list(&named))
-        .await
-        .map_err(|failure| problem("list the tenants named", name, &failure))?;
-    if let Some(living) = living.items.first() {
+    if let Some(living) = living(world, name).await?.first() {
         let namespace = living.namespace().unwrap_or_default();
         return Ok(Some(format!(
             "a tenant {name} exists in namespace {namespace}"
@@ -186,6 +184,18 @@ async fn rival(world: &World, record: &TenantRecordSpec) -> Result<Option<String
         .iter()
         .find(asks)
         .map(|tenant| takes(&tenant.name_any(), &tenant.namespace().unwrap_or_default())))
+}
+
+/// The tenants of this name, read now.
+async fn living(world: &World, name: &str) -> Result<Vec<EOfficeTenant>, Problem> {
+    let api: Api<EOfficeTenant> = Api::all(world.client.clone());
+    let named = ListParams::default().fields(&format!("metadata.name={name}"));
+    let living = world
+        .effects
+        .call(LIVING, name, || api.list(&named))
+        .await
+        .map_err(|failure| problem("list the tenants named", name, &failure))?;
+    Ok(living.items)
 }
 
 /// An order is not carried out: what was taken in of it is void. One that had begun goes back, if nothing was destroyed.

@@ -122,6 +122,9 @@ pub async fn each_trouble_is_found(bed: &Bed) {
         text.ends_with("Nothing is wrong.\n") && !text.contains("WRONG"),
         "{text}"
     );
+    let admin = bed.platform_admin("wirat").await;
+    let text = bed.run_as(&admin, "doctor").await.gave(0);
+    assert!(text.ends_with("Nothing is wrong.\n"), "{text}");
 
     let wrong = async |words: &[&str]| {
         let text = one_line(&bed.run("doctor").await.gave(1));

@@ -17,6 +17,7 @@ pub async fn lifecycle(bed: &Bed) {
     let folder = workspace().join("examples/lifecycle");
     let approver = bed.approver("prasert").await;
     let officer = officer(bed).await;
+    let platform_admin = bed.platform_admin("wirat").await;
     let _operator = bed.operator(take_up).await;
     let index = fs::read_to_string(folder.join("README.md")).unwrap();
     let files = files(&folder);
@@ -36,7 +37,7 @@ pub async fn lifecycle(bed: &Bed) {
             who if who.starts_with("approver") => approver.as_path(),
             who if who.starts_with("a province officer") => officer.as_path(),
             who if who.starts_with("a platform admin") || who.starts_with("platform admin") => {
-                bed.control_plane.admin_kubeconfig()
+                platform_admin.as_path()
             }
             other => panic!("{name} is for {other}, whom nobody knows"),
         };

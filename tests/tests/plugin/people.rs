@@ -14,6 +14,8 @@ use crate::bed::Bed;
 
 /// The group of approvers in the chart's values.
 const APPROVERS: &str = "eoffice:approvers";
+/// The group of platform admins there.
+const PLATFORM_ADMINS: &str = "eoffice:platform-admins";
 /// A policy is in force within 3 s.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -41,19 +43,28 @@ impl Bed {
 
     /// The kubeconfig of an approver, with the role that the chart has for approvers.
     pub async fn approver(&self, name: &str) -> PathBuf {
+        self.member(name, APPROVERS, "approver").await
+    }
+
+    /// The same of a platform admin.
+    pub async fn platform_admin(&self, name: &str) -> PathBuf {
+        self.member(name, PLATFORM_ADMINS, "platform-admin").await
+    }
+
+    async fn member(&self, name: &str, group: &str, role: &str) -> PathBuf {
         self.apply(&[json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-            "metadata": {"name": "approvers"},
+            "metadata": {"name": format!("{role}s")},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
-                        "name": "eoffice-operator-approver"},
-            "subjects": [{"kind": "Group", "name": APPROVERS, "apiGroup": "rbac.authorization.k8s.io"}],
+                        "name": format!("eoffice-operator-{role}")},
+            "subjects": [{"kind": "Group", "name": group, "apiGroup": "rbac.authorization.k8s.io"}],
         })])
         .await;
         let admin = fs::read_to_string(self.control_plane.admin_kubeconfig()).unwrap();
         let mut kubeconfig: Value = serde_json::from_str(&admin).unwrap();
         let user = &mut kubeconfig["users"][0]["user"];
         user["as"] = name.into();
-        user["as-groups"] = json!([APPROVERS, "system:authenticated"]);
+        user["as-groups"] = json!([group, "system:authenticated"]);
         self.file(&format!("{name}.kubeconfig"), &kubeconfig.to_string())
     }
 }

@@ -288,6 +288,21 @@ async fn retire(bed: &Bed) {
         .await;
     assert!(kept.refused().contains("nobody answered"));
     assert_eq!(now(bed, "leaves").await.metadata.deletion_timestamp, None);
+    // Who may not delete it is not named when somebody else does.
+    let officer = "eoffice-operator-province-officer";
+    let officer = bed
+        .person_of("ClusterRole", "wichai", officer, PROVINCE)
+        .await;
+    let told = bed
+        .run_as(&officer, &format!("retire leaves -y -n {PROVINCE}"))
+        .await;
+    assert!(
+        told.refused().contains("delete tenant"),
+        "nobody refused it"
+    );
+    let stays = now(bed, "leaves").await;
+    assert_eq!(stays.metadata.deletion_timestamp, None);
+    assert_eq!(stays.annotations().get(annotations::DELETED_BY), None);
     let told = one_line(&bed.run("retire leaves -y").await.gave(0));
     assert!(told.contains("kubectl eoffice restore leaves"), "{told}");
     let leaving = now(bed, "leaves").await;

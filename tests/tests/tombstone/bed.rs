@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 
 /// For so long an order can be withdrawn here.
 pub const COOLING: Duration = Duration::from_secs(4);
+/// For so long access stays open here after a tenant went without being closed.
+pub const BEREFT: Duration = Duration::from_secs(3);
 /// The class keeps what is left for a day.
 pub const RETENTION: Duration = Duration::from_secs(25 * 60 * 60);
 /// Who decides here, with all rights besides.
@@ -38,7 +40,10 @@ impl Bed {
     pub async fn start() -> Result<Self> {
         let platform = Platform::prepare(Options::default(), OperatorOptions::default()).await?;
         let options = OperatorOptions {
-            args: vec![format!("--purge-cooling={}s", COOLING.as_secs())],
+            args: vec![
+                format!("--purge-cooling={}s", COOLING.as_secs()),
+                format!("--bereft-grace={}s", BEREFT.as_secs()),
+            ],
             ..OperatorOptions::default()
         };
         let resident = platform.resident(options).await?;

@@ -37,6 +37,22 @@ pub async fn as_ordered(bed: &Bed) -> Result<()> {
     bed.until(GONE, "without an order", |it| purged(it).is_none())
         .await?;
     bed.write_record(GONE, json!({"legalHold": false})).await?;
+    eventually("both are told once", || async {
+        let said = bed.resident.said()?;
+        let told = |held: &str| {
+            let lines = said.lines().filter(|line| line.contains("legal-hold"));
+            lines
+                .filter(|line| line.contains(GONE) && line.contains(held))
+                .count()
+        };
+        let (set, ended) = (told("\"held\":true"), told("\"held\":false"));
+        ensure!(
+            (set, ended) == (1, 1),
+            "{set} lines that it was set, {ended} that it ended"
+        );
+        Ok(())
+    })
+    .await?;
 
     // Somebody is connected, as only a superuser still can be: he is not thrown out, and it is said what to do.
     let superuser = bed.platform.sandbox.server(&known.database.server)?;

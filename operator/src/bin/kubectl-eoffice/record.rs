@@ -6,10 +6,12 @@ use crate::failure::{Failure, Kind, Result};
 use crate::format_time;
 use crate::table::Style;
 use eoffice_crds::{
-    ConditionType, Destruction, RECORD_NAME, Reason, RecordState, TenantRecord, TenantRecordSpec,
-    tenant_namespace,
+    ConditionType, Destruction, EOfficeTenant, RECORD_NAME, Reason, RecordState, TenantRecord,
+    TenantRecordSpec, TenantRef, tenant_namespace,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
+use std::collections::HashSet;
 
 /// Reads the record of the tenant of this name.
 pub async fn read(cluster: &Cluster, tenant: &str) -> Result<TenantRecord> {
@@ -36,6 +38,24 @@ pub const fn word(state: RecordState) -> &'static str {
         RecordState::Succeeded => "succeeded",
         RecordState::Destroyed => "destroyed",
     }
+}
+
+/// The records of these that say that their tenant lives, though none does: access is open, and nobody answers for it.
+pub fn bereft<'a>(
+    records: &'a [TenantRecord],
+    tenants: &[EOfficeTenant],
+) -> impl Iterator<Item = &'a TenantRecord> {
+    let places: HashSet<(String, String)> = tenants
+        .iter()
+        .map(|it| (it.namespace().unwrap_or_default(), it.name_any()))
+        .collect();
+    records.iter().filter(move |record| {
+        let TenantRef {
+            namespace, name, ..
+        } = &record.spec.tenant;
+        record.spec.state == RecordState::Live
+            && !places.contains(&(namespace.clone(), name.clone()))
+    })
 }
 
 /// What became of an order to destroy, as the operator says.

@@ -132,8 +132,8 @@ async fn give(cluster: &Cluster, tenant: &EOfficeTenant, from: &str) -> Result<E
 fn objection(record: &TenantRecord) -> Option<String> {
     let name = &record.spec.tenant.name;
     match record.spec.state {
-        RecordState::Retained => None,
-        RecordState::Live => Some("its record says that it lives".into()),
+        // One that says that it lives may have gone without being closed; if not, it is there already.
+        RecordState::Retained | RecordState::Live => None,
         RecordState::Purging => Some(format!(
             "its data is being destroyed: see kubectl eoffice retained {name}"
         )),
@@ -252,10 +252,10 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_retained_comes_back() {
+    fn what_is_kept_comes_back_and_what_went_without_being_closed() {
         for (state, back) in [
             ("retained", true),
-            ("live", false),
+            ("live", true),
             ("purging", false),
             ("destroyed", false),
             ("succeeded", false),

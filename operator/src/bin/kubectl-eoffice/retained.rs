@@ -5,10 +5,10 @@ use crate::client::{Cluster, list};
 use crate::console::Console;
 use crate::facts::day;
 use crate::failure::{Failure, Kind, Result};
-use crate::record::{detail, purge, purged, read, size, word};
+use crate::record::{bereft, detail, purge, purged, read, size, word};
 use crate::table::{Cell, Paint, Style, Table, count, wrap};
 use clap::{Args, ValueEnum};
-use eoffice_crds::{RecordState, TenantRecord};
+use eoffice_crds::{EOfficeTenant, RecordState, TenantRecord};
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
@@ -73,10 +73,15 @@ async fn tombstones(cluster: &Cluster) -> Result<Vec<TenantRecord>> {
         ),
         _ => failure,
     })?;
-    let mut records: Vec<TenantRecord> = records
-        .into_iter()
-        .filter(|it: &TenantRecord| it.spec.state != RecordState::Live)
+    let tenants = cluster.all::<EOfficeTenant>();
+    let tenants = list("list the tenants", &tenants, &ListParams::default()).await?;
+    let left = records
+        .iter()
+        .filter(|it: &&TenantRecord| it.spec.state != RecordState::Live);
+    let mut records: Vec<TenantRecord> = left
+        .chain(bereft(&records, &tenants))
         .filter(|it| !cluster.chosen || it.spec.tenant.namespace == cluster.namespace)
+        .cloned()
         .collect();
     records.sort_by(|a, b| {
         let key = |it: &TenantRecord| {
@@ -92,8 +97,8 @@ async fn tombstones(cluster: &Cluster) -> Result<Vec<TenantRecord>> {
 
 const fn paint(state: RecordState) -> Paint {
     match state {
-        RecordState::Live | RecordState::Retained => Paint::Plain,
-        RecordState::Purging => Paint::Bad,
+        RecordState::Retained => Paint::Plain,
+        RecordState::Live | RecordState::Purging => Paint::Bad,
         RecordState::Succeeded | RecordState::Destroyed => Paint::Dim,
     }
 }
@@ -132,6 +137,10 @@ fn overview(records: &[TenantRecord], style: Style) -> String {
     let held = records.iter().filter(|it| it.spec.legal_hold).count();
     let parts = [
         (number(RecordState::Retained), "kept"),
+        (
+            number(RecordState::Live),
+            "gone without being closed, with access open yet (restore makes it again)",
+        ),
         (number(RecordState::Purging), "being destroyed"),
         (number(RecordState::Succeeded), "taken over"),
         (number(RecordState::Destroyed), "destroyed"),
@@ -149,7 +158,9 @@ fn overview(records: &[TenantRecord], style: Style) -> String {
 /// What can be done about it.
 const fn next(record: &TenantRecord) -> &'static str {
     match record.spec.state {
-        RecordState::Live => "Its tenant lives.",
+        RecordState::Live => {
+            "Its tenant lives; if it is gone, it went without being closed: kubectl eoffice restore makes it again, and the operator closes it otherwise."
+        }
         RecordState::Retained => {
             "kubectl eoffice restore brings the tenant back; purge orders its destruction, legal-hold forbids it."
         }

@@ -1,6 +1,6 @@
 //! `kubectl eoffice retire`: a tenant's resource is deleted, by whom is written down, and its data stays.
 
-use crate::client::{Cluster, call, follow, merge};
+use crate::client::{Cluster, call, follow};
 use crate::consent::{Consent, Typed};
 use crate::console::Console;
 use crate::facts::Facts;
@@ -11,8 +11,8 @@ use crate::{Outcome, Waiting};
 use clap::Args;
 use eoffice_crds::{DeletionPolicy, EOfficeTenant, annotations};
 use kube::ResourceExt;
-use kube::api::{DeleteParams, Preconditions};
-use serde_json::json;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
+use serde_json::{Value, json};
 
 /// What `retire` is asked.
 #[derive(Args, Debug)]
@@ -108,7 +108,16 @@ async fn delete(cluster: &Cluster, tenant: &EOfficeTenant, user: &str) -> Result
         "metadata": {"uid": tenant.uid(), "annotations": {annotations::DELETED_BY: user}},
     });
     let doing = format!("write on tenant {path} who deletes it");
-    merge(&doing, &api, &name, &change).await?;
+    if tenant
+        .annotations()
+        .get(annotations::DELETED_BY)
+        .map(String::as_str)
+        == Some(user)
+    {
+        // Said again, it would keep the time of the first.
+        take_back(&api, tenant).await;
+    }
+    say(&doing, &api, &name, &change).await?;
     let params = DeleteParams {
         preconditions: Some(Preconditions {
             uid: tenant.uid(),
@@ -118,7 +127,35 @@ async fn delete(cluster: &Cluster, tenant: &EOfficeTenant, user: &str) -> Result
     };
     match call(&format!("delete tenant {path}"), api.delete(&name, &params)).await {
         Err(failure) if failure.kind == Kind::NotFound => Ok(()),
-        done => done.map(drop),
+        Err(failure) => {
+            take_back(&api, tenant).await;
+            Err(failure)
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// By a writer of its own: its time is then that of this very word, whatever else was written by these commands.
+async fn say(doing: &str, api: &Api<EOfficeTenant>, name: &str, change: &Value) -> Result<()> {
+    let params = PatchParams {
+        field_manager: Some(format!("{}-retire", crate::client::FIELD_MANAGER)),
+        ..PatchParams::default()
+    };
+    call(doing, api.patch(name, &params, &Patch::Merge(change)))
+        .await
+        .map(drop)
+}
+
+/// Nobody is to be named for a deletion that he did not do. Where that cannot be written, the operator believes no old
+/// word all the same.
+async fn take_back(api: &Api<EOfficeTenant>, tenant: &EOfficeTenant) {
+    let name = tenant.name_any();
+    let now = call("look at it again", api.get(&name)).await;
+    if now.is_ok_and(|now| now.metadata.deletion_timestamp.is_none()) {
+        let nobody = json!({
+            "metadata": {"uid": tenant.uid(), "annotations": {annotations::DELETED_BY: null}},
+        });
+        drop(say("take back who deletes it", api, &name, &nobody).await);
     }
 }
 
@@ -141,7 +178,6 @@ async fn gone(cluster: &Cluster, tenant: &EOfficeTenant, waiting: &Waiting) -> R
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
-    use serde_json::Value;
 
     fn tenant(policy: &str, applied: Value) -> EOfficeTenant {
         serde_json::from_value(json!({

@@ -1,7 +1,8 @@
 use super::*;
 use crate::tenant::owner::{Rivals, check_codes, check_owner};
 use crate::tenant::parse::parse;
-use eoffice_crds::{TenantClass, labels};
+use crate::tenant::record::carry_on;
+use eoffice_crds::{FIELD_MANAGER, TenantClass, labels};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -288,5 +289,47 @@ fn only_a_record_that_says_so_gave_its_data() {
         }
         let record = serde_json::from_value(record).unwrap();
         assert_eq!(gave(&record, &to), expected, "{edit}");
+    }
+}
+
+#[test]
+fn one_that_was_made_again_before_it_was_closed_goes_on_with_what_it_has() {
+    let by = |manager: &str| {
+        let mut made = tenant("old", None);
+        let writer = json!({"manager": manager, "operation": "Update",
+                            "fieldsV1": {"f:spec": {"f:agency": {"f:kind": {}}}}});
+        let object = Arc::make_mut(&mut made.object);
+        object.metadata.managed_fields = serde_json::from_value(json!([writer])).unwrap();
+        made
+    };
+    let under_way = json!({
+        "issuedAt": "2026-11-21T10:00:00Z",
+        "underWay": {"cause": "Asked", "since": "2026-11-21T10:00:00Z", "deadline": "2026-11-28T10:00:00Z",
+                     "login": "eo_1_b"},
+    });
+    for (state, manager, goes_on) in [
+        ("live", FIELD_MANAGER, true),
+        ("live", "argocd", false),
+        ("retained", FIELD_MANAGER, false),
+    ] {
+        let mut spec = tombstone();
+        spec["state"] = state.into();
+        spec["rotation"] = under_way.clone();
+        spec["verifiedAt"] = "2026-11-21T10:00:00Z".into();
+        let record: TenantRecordSpec = serde_json::from_value(spec).unwrap();
+        let decided = carry_on(&by(manager), &record, &[], &Registry::default());
+        let now = decided.record;
+        assert_eq!(now.tenant.uid, "2");
+        assert_eq!(decided.restored, !goes_on, "{state} {manager}");
+        assert_eq!(
+            now.rotation == record.rotation,
+            goes_on,
+            "{state} {manager}"
+        );
+        assert_eq!(
+            now.verified_at == record.verified_at,
+            goes_on,
+            "{state} {manager}"
+        );
     }
 }

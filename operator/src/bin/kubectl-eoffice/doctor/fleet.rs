@@ -3,17 +3,19 @@
 use super::{Finding, Findings};
 use crate::client::{Cluster, list};
 use crate::failure::Result;
+use crate::record::bereft;
 use crate::table::count;
-use eoffice_crds::{EOfficeTenant, FleetHold, HoldState, labels};
+use eoffice_crds::{EOfficeTenant, FleetHold, HoldState, TenantRecord, labels};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 use kube::api::ListParams;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Both, each for itself: who may see one may not see the other.
+/// Each for itself: who may see one may not see the other.
 pub async fn check(cluster: &Cluster) -> Findings {
     let mut findings = super::or_unknown(holds(cluster).await);
     findings.extend(super::or_unknown(provinces(cluster).await));
+    findings.extend(super::or_unknown(records(cluster).await));
     findings
 }
 
@@ -47,6 +49,39 @@ fn judge_holds(holds: &[FleetHold]) -> Findings {
     }
     if findings.is_empty() {
         findings.push(Finding::fine("no batch waits for a decision"));
+    }
+    findings
+}
+
+async fn records(cluster: &Cluster) -> Result<Findings> {
+    let all = ListParams::default();
+    let records = list(
+        "list the tenants' records",
+        &cluster.all::<TenantRecord>(),
+        &all,
+    )
+    .await?;
+    let tenants = cluster.all::<EOfficeTenant>();
+    let tenants = list("list the tenants of all namespaces", &tenants, &all).await?;
+    Ok(judge_records(&records, &tenants))
+}
+
+/// A tenant leaves with its access closed, unless somebody took its finalizer away.
+fn judge_records(records: &[TenantRecord], tenants: &[EOfficeTenant]) -> Findings {
+    let mut findings: Findings = bereft(records, tenants)
+        .map(|record| {
+            let name = &record.spec.tenant.name;
+            Finding::wrong(
+                format!("tenant {name} is gone without having been closed: its access is open"),
+                format!("kubectl eoffice restore {name} makes it again; otherwise the operator closes it"),
+            )
+        })
+        .collect();
+    if findings.is_empty() {
+        let number = count(records.len(), "record");
+        findings.push(Finding::fine(format!(
+            "{number} of tenants; whoever is gone is closed"
+        )));
     }
     findings
 }
@@ -158,6 +193,23 @@ mod tests {
             findings.len() == 1 && findings[0].what.contains("province-31"),
             "{findings:?}"
         );
+    }
+
+    #[test]
+    fn who_is_gone_is_closed() {
+        for (state, name, words) in [
+            ("live", "town", None),
+            ("live", "gone", Some("tenant gone is gone")),
+            ("retained", "gone", None),
+        ] {
+            let mut record = crate::record::example(json!({"state": state}));
+            record.spec.tenant.name = name.to_owned();
+            let findings = judge_records(&[record], &[tenant("province-30", "30")]);
+            match words {
+                Some(words) => assert!(findings[0].what.contains(words), "{findings:?}"),
+                None => assert_eq!(findings[0].grade, super::super::Grade::Fine, "{findings:?}"),
+            }
+        }
     }
 
     #[test]
