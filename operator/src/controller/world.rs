@@ -120,44 +120,6 @@ impl World {
         }
     }
 
-    /// Asks for a look at a tombstone whose purge this tenant stood against: one of its name, or whose data it wanted.
-    pub fn push_tombstones_of(&self, tenant: &EOfficeTenant) {
-        let from = tenant.spec.restore_from.as_deref();
-        let from = from.and_then(|from| from.strip_prefix(TENANT_NAMESPACE_PREFIX));
-        for name in [Some(tenant.name_any().as_str()), from]
-            .into_iter()
-            .flatten()
-        {
-            let ordered = |registry: &Registry| {
-                registry
-                    .get(name)
-                    .is_some_and(|record| record.purge.is_some())
-            };
-            if self.records.with(ordered) {
-                self.tombstones.push(name);
-            }
-        }
-    }
-
-    /// Asks for a look at the record of this tenant if it is without its tenant although it says that it lives.
-    pub fn push_bereft(&self, name: &str) {
-        let record = self.records.with(|registry| registry.get(name).cloned());
-        if record.is_some_and(|record| tombstone::is_bereft(self, &record)) {
-            self.tombstones.push(name);
-        }
-    }
-
-    /// The same for every record.
-    pub fn push_all_bereft(&self) {
-        let all = self
-            .records
-            .with(|registry| registry.records().cloned().collect::<Vec<_>>());
-        let bereft = all
-            .iter()
-            .filter(|record| tombstone::is_bereft(self, record));
-        bereft.for_each(|record| self.tombstones.push(&record.tenant.name));
-    }
-
     /// Asks for a look at the tenant whose own namespace this is.
     pub fn push_namespace(&self, namespace: &str) {
         if let Some(tenant) = namespace.strip_prefix(TENANT_NAMESPACE_PREFIX) {
