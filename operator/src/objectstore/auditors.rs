@@ -34,6 +34,13 @@ pub(super) fn tenant_user(user: &str) -> Option<&str> {
 }
 
 impl Desired {
+    /// The same, with users of auditors that stay as they are.
+    #[must_use]
+    pub fn sparing(mut self, users: Vec<String>) -> Self {
+        self.spared = users;
+        self
+    }
+
     /// The same, with these auditors.
     #[must_use]
     pub fn with_auditors(mut self, auditors: Vec<Auditor>) -> Self {

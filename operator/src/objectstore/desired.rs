@@ -102,6 +102,8 @@ pub struct Desired {
     pub retiring: Option<Retiring>,
     /// Who else may read the bucket now.
     pub auditors: Vec<Auditor>,
+    /// Users of auditors about whom nothing could be decided: they stay as they are.
+    pub spared: Vec<String>,
     /// What the store can do.
     pub capabilities: StoreCapabilities,
     /// The time.
@@ -181,6 +183,7 @@ pub fn desired(record: &TenantRecordSpec, circumstances: Circumstances<'_>) -> D
         current_key,
         retiring: retiring(record),
         auditors: Vec::new(),
+        spared: Vec::new(),
         capabilities,
         now,
         fresh_identity,

@@ -67,6 +67,8 @@ pub struct Desired {
     pub retiring: bool,
     /// Those who may read the database, each with a login of their own. The tenant's other auditors are shut out.
     pub auditors: Vec<Auditor>,
+    /// Logins of auditors about whom nothing could be decided: they stay as they are.
+    pub spared: Vec<String>,
     /// Fingerprint of the record that the tenant took its data over from: such marks are ours too, and rewritten.
     pub predecessor: Option<String>,
 }
@@ -152,6 +154,7 @@ pub fn desired(
             under_way.login_retired_at.is_none() && under_way.login == other_login(&names.login)
         }),
         auditors: Vec::new(),
+        spared: Vec::new(),
         predecessor: (record.predecessor.as_ref()).map(|before| before.fingerprint.clone()),
     })
 }
@@ -172,6 +175,13 @@ pub fn other_login(login: &str) -> String {
 }
 
 impl Desired {
+    /// With logins of auditors that stay as they are.
+    #[must_use]
+    pub fn sparing(mut self, logins: Vec<String>) -> Self {
+        self.spared = logins;
+        self
+    }
+
     /// With those who may read the database.
     #[must_use]
     pub fn with_auditors(mut self, auditors: Vec<Auditor>) -> Self {

@@ -8,8 +8,9 @@ use crate::kubernetes::secrets::{
 use crate::kubernetes::{Kind, ObjectKey};
 use crate::objectstore::Key;
 use crate::objectstore::auditors::{Auditor as Reader, auditor_user};
+use crate::objectstore::desired::Desired;
 use crate::plan::{Difference, Gate, Problem};
-use crate::postgres::{Auditor, Verifier, auditor_login};
+use crate::postgres::{self, Auditor, Verifier, auditor_login};
 use crate::tenant::pass::Pass;
 use crate::tenant::{database, storage};
 use eoffice_crds::{
@@ -101,15 +102,19 @@ impl Pass<'_> {
         let access: Vec<AuditAccess> = admitted(lifecycle, &spec.audit_access, now)
             .cloned()
             .collect();
-        let mut admissions = Vec::new();
+        let (mut admissions, mut spared) = (Vec::new(), Vec::new());
         for auditor in access {
             self.sooner_at(auditor.until.0);
             match self.admit(&auditor).await {
-                Ok(admission) => admissions.extend(admission),
-                Err(problem) => self.settle(ConditionType::NamespaceReady, Err(problem), ""),
+                Ok(Some(admission)) => admissions.push(admission),
+                Ok(None) => spared.push(auditor),
+                Err(problem) => {
+                    self.settle(ConditionType::NamespaceReady, Err(problem), "");
+                    spared.push(auditor);
+                }
             }
         }
-        self.auditors = admissions;
+        (self.auditors, self.spared) = (admissions, spared);
     }
 
     async fn admit(&mut self, auditor: &AuditAccess) -> Result<Option<Admission>, Problem> {
@@ -168,24 +173,34 @@ impl Pass<'_> {
         }
     }
 
-    /// Their logins.
-    pub(super) fn logins(&self) -> Result<Vec<Auditor>, Problem> {
+    /// With their logins.
+    pub(super) fn with_logins(
+        &self,
+        desired: postgres::Desired,
+    ) -> Result<postgres::Desired, Problem> {
         let of = |admission: &Admission| {
             let login = &admission.credential.username;
             let verifier = admission.credential.verifier.0.clone();
             Auditor::new(login, &Verifier::known(verifier), admission.until)
         };
-        self.auditors.iter().map(of).collect()
+        let logins = self.auditors.iter().map(of).collect::<Result<_, _>>()?;
+        let spared = self.spared.iter();
+        let spared = spared.map(|it| auditor_login(&self.record, &it.name));
+        Ok(desired.with_auditors(logins).sparing(spared.collect()))
     }
 
-    /// Their users in the store.
-    pub(super) fn readers(&self) -> Vec<Reader> {
+    /// With their users in the store.
+    pub(super) fn with_readers(&self, desired: Desired) -> Desired {
         let of = |admission: &Admission| Reader {
             user: admission.user.clone(),
             until: admission.until,
             current_key: admission.key(),
         };
-        self.auditors.iter().map(of).collect()
+        let spared = self.spared.iter();
+        let spared = spared.map(|it| auditor_user(&self.record.storage.user, &it.name));
+        desired
+            .with_auditors(self.auditors.iter().map(of).collect())
+            .sparing(spared.collect())
     }
 
     /// Puts the new key of this user into its auditor's Secret.

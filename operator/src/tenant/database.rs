@@ -257,7 +257,7 @@ fn desired_for(
         bucket.as_ref(),
         access,
     )?;
-    Ok(desired.with_auditors(pass.logins()?))
+    pass.with_logins(desired)
 }
 
 /// The login in the tenant's Secret, as the API server has it now.

@@ -16,7 +16,7 @@ use crate::tenant::parse::Tenant;
 use crate::tenant::status::{Nature, Part, nature};
 use data_encoding::HEXLOWER;
 use eoffice_crds::{
-    ConditionType, Drift, DriftPolicy, Impact, Plane, Reason, RotationCause, Settled,
+    AuditAccess, ConditionType, Drift, DriftPolicy, Impact, Plane, Reason, RotationCause, Settled,
     TenantRecordSpec,
 };
 use jiff::Timestamp;
@@ -55,6 +55,8 @@ pub struct Pass<'a> {
     pub next: Option<Duration>,
     /// Who else may read the data now.
     pub auditors: Vec<Admission>,
+    /// Those who should be among them, and could not be seen to.
+    pub spared: Vec<AuditAccess>,
     /// What this look asked the breaker about.
     acts: Mutex<Vec<(Act, Option<Plane>)>>,
     /// What waits, plane by plane.
@@ -102,6 +104,7 @@ impl<'a> Pass<'a> {
             unrestarted: None,
             next: entry.wait,
             auditors: Vec::new(),
+            spared: Vec::new(),
             acts: Mutex::new(entry.acts.iter().map(|act| (act.clone(), None)).collect()),
             holds: Mutex::default(),
             wait: Mutex::default(),

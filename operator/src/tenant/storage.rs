@@ -54,7 +54,7 @@ pub async fn bring(pass: &Pass<'_>) -> Brought<Found> {
     };
     let prepared = backend(world, record).and_then(|backend| {
         let desired = desired_of(world, record, &backend, access, None)?;
-        let desired = desired.with_auditors(pass.readers());
+        let desired = pass.with_readers(desired);
         let secret = SecretAt::new(world, wanted, record, &backend);
         let asked = hash(&[&desired.asked(), &secret.asked()]);
         Ok((backend, asked))
@@ -96,7 +96,7 @@ async fn work(
         && let Some(seen) = backend.observed(record)
     {
         let desired = desired_of(world, record, backend, access, kept)?;
-        let desired = desired.with_auditors(pass.readers());
+        let desired = pass.with_readers(desired);
         if plan(&desired, &seen).is_ok_and(|changes| changes.is_empty()) {
             return Ok(recorded(&seen));
         }
@@ -172,10 +172,12 @@ async fn converge(
 ) -> Result<Observed, Problem> {
     let (store, _) = backend.usable()?;
     for _ in 0..ROUNDS {
-        let readers = maker.map(|(_, pass, _)| pass.readers());
-        let desired = desired_of(world, record, backend, access, key.clone())?
-            .with_auditors(readers.unwrap_or_default())
-            .with_order(order.clone());
+        let desired = desired_of(world, record, backend, access, key.clone())?;
+        let desired = match maker {
+            Some((_, pass, _)) => pass.with_readers(desired),
+            None => desired,
+        };
+        let desired = desired.with_order(order.clone());
         // Who is to have no access is looked for, though nothing may tell of him any more.
         let known = backend.observed(record);
         let audited = access == Access::Closed

@@ -8,11 +8,16 @@ use crate::objectstore::policy;
 use crate::objectstore::step::Step;
 use crate::plan::Change;
 
-/// Removes those that nobody wants, and those whose path is of the tenant that was taken over.
+/// Removes those that nobody wants, so far as that is certain, and those whose path is of the tenant that was taken over.
 pub(super) fn end(desired: &Desired, observed: &Observed) -> Vec<Change<Step>> {
     let owned = owned(desired, observed);
     let ended = owned.filter(|(name, user)| {
-        let wanted = !desired.left() && desired.auditors.iter().any(|it| it.user == **name);
+        let mut known = desired
+            .auditors
+            .iter()
+            .map(|it| &it.user)
+            .chain(&desired.spared);
+        let wanted = !desired.left() && known.any(|user| user == *name);
         !wanted || desired.inherited(user)
     });
     ended

@@ -23,14 +23,16 @@ pub(super) fn audits<'a>(
     (observed.auditors.values()).filter(|role| ours(desired, role))
 }
 
-/// Ends the access of every such auditor that is not wanted.
+/// Ends the access of every such auditor that is not wanted, and about whom that is certain.
 pub(super) fn close(
     desired: &Desired,
     observed: &Observed,
     such: impl Fn(&&Role) -> bool,
     changes: &mut Vec<Change<Step>>,
 ) -> Result<(), Problem> {
-    let unwanted = |role: &&Role| desired.auditor(&role.name).is_none();
+    let unwanted = |role: &&Role| {
+        desired.auditor(&role.name).is_none() && !desired.spared.contains(&role.name)
+    };
     for role in audits(desired, observed).filter(unwanted).filter(such) {
         shut(role, &ident(&role.name)?, changes);
     }

@@ -110,7 +110,8 @@ fn rights(
     let grantees = found.grants.iter().filter_map(|g| g.grantee.as_deref());
     // What an auditor has beyond connecting is taken away with that, which is given back.
     let admitted = |grantee: &str| {
-        desired.auditor(grantee).is_some()
+        let spared = || desired.spared.iter().any(|login| login == grantee);
+        (desired.auditor(grantee).is_some() || spared())
             && (found.rights(Some(grantee))).all(|it| it.privilege == CONNECT && !it.grantable)
     };
     let mut others: Vec<&str> = grantees

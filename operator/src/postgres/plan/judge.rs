@@ -56,12 +56,13 @@ pub(super) fn ours_or_absent(desired: &Desired, observed: &Observed) -> Result<(
     }
 }
 
-/// The roles that a plan is about: those under the tenant's names, and its auditors, wanted or not.
+/// The roles that a plan is about: those under the tenant's names, and its auditors, wanted or not, but for the spared.
 pub(super) fn concerned<'a>(
     desired: &'a Desired,
     observed: &'a Observed,
 ) -> impl Iterator<Item = &'a Role> {
     let called_so = (observed.auditors.values())
+        .filter(|role| !desired.spared.contains(&role.name))
         .filter(|role| desired.auditor(&role.name).is_some() || ours(desired, role));
     observed.roles.values().chain(called_so)
 }

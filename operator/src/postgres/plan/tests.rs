@@ -47,6 +47,7 @@ fn desired(access: Access) -> Desired {
         access,
         retiring: false,
         auditors: vec![],
+        spared: vec![],
         predecessor: None,
     }
 }

@@ -69,6 +69,9 @@ fn an_auditor_comes_and_goes_after_every_interruption() {
     let removal = shown(&over, &there);
     assert_eq!(removal.len(), 3);
     assert!(removal[0].starts_with("delete key "), "{removal:?}");
+    // Nothing is known of him: he stays as he is.
+    let undecided = archived(Vec::new()).sparing(vec![name.clone()]);
+    assert_eq!(shown(&undecided, &there), [""; 0]);
     let mut stray = there.clone();
     let keys = &mut stray.auditors.get_mut(&name).unwrap().keys;
     keys.insert("AKIA7".into(), true);

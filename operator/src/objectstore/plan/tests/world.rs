@@ -52,6 +52,7 @@ pub(super) fn desired() -> Desired {
         current_key: Some(KEY.into()),
         retiring: None,
         auditors: Vec::new(),
+        spared: Vec::new(),
         capabilities: StoreCapabilities {
             versioning: true,
             object_lock: true,

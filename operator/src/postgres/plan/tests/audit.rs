@@ -59,6 +59,9 @@ fn an_auditor_is_let_in_last_and_only_to_read() {
         ]
     );
     assert_eq!(plan(&audited(), &admitted()), Ok(vec![]));
+    // Nothing could be decided about him: he stays as he is.
+    let undecided = desired(Access::Closed).sparing(vec![LOGIN.to_owned()]);
+    assert_eq!(plan(&undecided, &admitted()), Ok(vec![]));
     for before in [0, 2] {
         let last = &changes[changes.len() - 1].step;
         assert!(last.needs(&changes[before].step), "without {before}");
