@@ -227,24 +227,52 @@ pub async fn complete(world: &World, own: TenantRecordSpec) -> Result<TenantReco
     }) else {
         return Ok(own);
     };
-    let Some(stored) = read_record(world, name).await?.filter(|it| waits(&it.spec)) else {
+    let Some(mut stored) = read_record(world, name).await?.filter(|it| waits(&it.spec)) else {
         return Ok(own);
     };
+    let own = match stored.spec.legal_hold {
+        true => hold(world, own).await?,
+        false => own,
+    };
+    stored.spec.legal_hold = false;
     let spec = TenantRecordSpec {
         state: RecordState::Succeeded,
         successor: Some(own.tenant.clone()),
         purge_accepted: None,
         ..stored.spec.clone()
     };
-    let own = match stored.spec.legal_hold {
-        true => hold(world, own).await?,
-        false => own,
-    };
     // Over exactly the version that was read: a hold that is laid on it now makes this write fail.
     write(world, &stored, &spec).await?;
     // Somebody may wait for a host that it held.
     world.push_all();
     Ok(own)
+}
+
+/// Lays a legal hold, which somebody laid on what was given away already, on the record of who has it now.
+pub async fn hand_on_hold(
+    world: &World,
+    mut stored: TenantRecord,
+) -> Result<TenantRecord, Problem> {
+    let heir = stored
+        .spec
+        .successor
+        .clone()
+        .filter(|_| stored.spec.legal_hold);
+    let own = match &heir {
+        Some(heir) => read_record(world, &heir.name).await?,
+        None => None,
+    };
+    let Some(own) = own.filter(|own| {
+        gave(&stored.spec, &own.spec) && predecessor(&own.spec) == Some(&stored.spec.tenant.name)
+    }) else {
+        return Ok(stored);
+    };
+    hold(world, own.spec).await?;
+    stored.spec.legal_hold = false;
+    let spec = stored.spec.clone();
+    let written = write_record(world, Some(&stored), &spec).await?;
+    world.records.settle(&spec.tenant.name, Some(&written));
+    Ok(written)
 }
 
 /// Lays a legal hold on the tenant's own record.

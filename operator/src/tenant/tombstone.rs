@@ -73,6 +73,7 @@ pub async fn look(world: &World, name: &str) -> Result<Option<Duration>, Problem
             }
         }
         RecordState::Succeeded => {
+            let stored = takeover::hand_on_hold(world, stored).await?;
             sweep::access(world, &tenant_namespace(name)).await?;
             report(world, &stored, None).await.map(|()| None)
         }

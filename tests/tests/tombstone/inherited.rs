@@ -70,9 +70,17 @@ pub async fn with_its_hold_and_its_volumes(bed: &Bed) -> Result<()> {
     let record = bed.record(SECOND).await?.spec;
     ensure!(record.legal_hold, "the hold is lost");
     claim(bed, SECOND, "letters").await?;
+    let free = json!({"legalHold": false});
+    bed.write_record(SECOND, free.clone()).await?;
+    // One that is laid on what was given away already is on the data, too.
+    bed.write_record(FIRST, json!({"legalHold": true})).await?;
+    bed.until(SECOND, "held", |it| it.spec.legal_hold).await?;
+    bed.until(FIRST, "free, for it keeps nothing", |it| {
+        !it.spec.legal_hold
+    })
+    .await?;
 
-    bed.write_record(SECOND, json!({"legalHold": false}))
-        .await?;
+    bed.write_record(SECOND, free).await?;
     bed.delete(SECOND).await?;
     heir(bed, LAST, SECOND).await?;
     bed.platform.ready(LAST).await?;
