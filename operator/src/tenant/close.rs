@@ -181,25 +181,22 @@ async fn end(world: &World, object: &Arc<EOfficeTenant>) -> Result<End, Problem>
 
 /// Closes what the record of a tenant tells of that went without being closed, and keeps it, as `end` does. No word of
 /// the tenant's own destroys its data: nobody can ask it any more.
-pub async fn close_bereft(world: &World, stored: &TenantRecord) -> Result<Verdict, Problem> {
-    let record = &stored.spec;
-    let mut tenant = EOfficeTenant::new(&record.tenant.name, record.tenant_spec.clone());
+pub async fn close_bereft(world: &World, stored: &TenantRecord) -> Result<(), Problem> {
+    let record = takeover::complete(world, stored.spec.clone()).await?;
+    let (name, uid) = (record.tenant.name.clone(), record.tenant.uid.clone());
+    let mut tenant = EOfficeTenant::new(&name, record.tenant_spec.clone());
     tenant.metadata.namespace = Some(record.tenant.namespace.clone());
-    tenant.metadata.annotations = stored.metadata.annotations.clone();
     let class = world.classes.get(&ObjectRef::new(&record.frozen.class));
+    // Its own pause is gone with it.
     if let Some(problem) = paused(&tenant, class.as_deref()) {
         return Err(problem);
     }
-    let verdict = world.breaker.ask(&record.tenant, &deletion()).await?;
-    if verdict != Verdict::Go {
-        return Ok(verdict);
-    }
-    let closed = retain(world, class.as_deref(), &tenant, record.clone()).await;
+    let closed = retain(world, class.as_deref(), &tenant, record).await;
     // Whoever takes the record up meanwhile finds what was closed under it.
-    let (reason, note) = closed.inspect_err(|_| world.push_tenant(&record.tenant.name))?;
+    let (reason, note) = closed.inspect_err(|_| world.push_tenant(&name))?;
     tell_of_record(world, stored, &Told::new(Tone::Warning, reason, note)).await;
-    world.breaker.done(&record.tenant.uid, &deletion());
-    Ok(Verdict::Go)
+    world.breaker.done(&uid, &deletion());
+    Ok(())
 }
 
 /// Whether the tenant's own word is enough to destroy its data: its class allows it, nothing in it is under retention,
@@ -217,7 +214,8 @@ async fn let_go(world: &World, object: &EOfficeTenant) -> Result<End, Problem> {
     Ok(End::Left)
 }
 
-fn deletion() -> Act {
+/// What the breaker is asked about.
+pub fn deletion() -> Act {
     Act {
         impact: Impact::Delete,
         origin: Origin::Inherited,
@@ -308,7 +306,10 @@ async fn entomb(
     record.state = RecordState::Retained;
     record.retained_at = Some(Time(now));
     record.retain_until = Some(Time(kept_until(now, &record)));
-    record.deleted_by = Some(deleted_by(tenant));
+    // Who began it may have said so, and the tenant be gone since.
+    let known = Some(deleted_by(tenant)).filter(|by| by != audit::UNKNOWN);
+    let known = known.or_else(|| before.deleted_by.clone());
+    record.deleted_by = Some(known.unwrap_or_else(|| audit::UNKNOWN.to_owned()));
     record.sizes = sizes.ok();
     record.settled = Settled::new();
     amend(world, &before, &record).await

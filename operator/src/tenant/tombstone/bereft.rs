@@ -5,7 +5,7 @@ use super::{living, tell};
 use crate::breaker::Verdict;
 use crate::controller::world::World;
 use crate::plan::Problem;
-use crate::tenant::close::close_bereft;
+use crate::tenant::close::{close_bereft, deletion};
 use crate::tenant::owner::is_of_its_agency;
 use crate::tenant::store::Tone;
 use eoffice_crds::{EOfficeTenant, RecordState, TenantRecord, TenantRecordSpec};
@@ -44,8 +44,11 @@ pub(super) async fn close(
         warn(world, stored, grace).await;
         return Ok(Some(grace.saturating_sub(since)));
     }
-    match close_bereft(world, stored).await? {
+    match world.breaker.ask(&record.tenant, &deletion()).await? {
+        // The breaker takes its time, in which the tenant may have been made again.
+        Verdict::Go if has_heir(world, record).await? => Ok(Some(grace)),
         Verdict::Go => {
+            close_bereft(world, stored).await?;
             world.memory.not_bereft(name);
             // Others may wait to take over what it left.
             world.push_all();
