@@ -274,7 +274,7 @@ impl Audit {
             .filter(|(_, mark)| mark.installation == installation.as_str())
     }
 
-    /// The databases that bear this owner's mark, under whatever name.
+    /// The operator's databases that bear this owner's mark, under whatever name.
     pub fn databases_of<'a>(
         &'a self,
         installation: &'a InstallationId,
@@ -283,7 +283,8 @@ impl Audit {
         let marked = self.databases.iter().filter(move |(_, database)| {
             // Hardly any has to be read.
             let comment = database.comment.as_deref();
-            comment.is_some_and(|comment| comment.contains(owner))
+            database.owner == self.operator
+                && comment.is_some_and(|comment| comment.contains(owner))
                 && database.mark().is_some_and(|mark| {
                     mark.installation == installation.as_str() && mark.fingerprint == owner
                 })

@@ -271,7 +271,7 @@ impl Pass<'_> {
                 .tenant
                 .class_change
                 .as_ref()
-                .filter(|change| !change.accepted)
+                .filter(|change| change.possible && !change.accepted)
                 .map(|change| change.token.clone()),
             last_handled_reconcile_at: self
                 .tenant
