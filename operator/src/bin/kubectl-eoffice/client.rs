@@ -240,14 +240,13 @@ where
             }
         }
     }
-    Err(last.unwrap_or_else(|| {
-        Failure::of(
-            Kind::Passing,
-            format!(
-                "{doing}: nothing came of it within {} s: see whether the operator works (kubectl eoffice doctor), \
-                 or give it more time with --timeout",
-                within.as_secs()
-            ),
-        )
-    }))
+    let meanwhile = last.map_or(String::new(), |last| format!(". What failed last: {last}"));
+    Err(Failure::of(
+        Kind::Passing,
+        format!(
+            "{doing}: nothing came of it within {} s: see whether the operator works (kubectl eoffice doctor), \
+             or give it more time with --timeout{meanwhile}",
+            within.as_secs()
+        ),
+    ))
 }
