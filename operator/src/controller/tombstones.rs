@@ -67,21 +67,22 @@ impl World {
 
     /// Asks for a look at the record of this tenant if it is without its tenant although it says that it lives.
     pub fn push_bereft(&self, name: &str) {
-        let record = self.records.with(|registry| registry.get(name).cloned());
-        if record.is_some_and(|record| tombstone::is_bereft(self, &record)) {
+        let bereft = |registry: &Registry| {
+            let record = registry.get(name);
+            record.is_some_and(|record| tombstone::is_bereft(self, record))
+        };
+        if self.records.with(bereft) {
             self.tombstones.push(name);
         }
     }
 
     /// The same for every record.
     pub fn push_all_bereft(&self) {
-        let all = self
-            .records
-            .with(|registry| registry.records().cloned().collect::<Vec<_>>());
-        let bereft = all
-            .iter()
-            .filter(|record| tombstone::is_bereft(self, record));
-        bereft.for_each(|record| self.tombstones.push(&record.tenant.name));
+        self.records.with(|registry| {
+            let all = registry.records();
+            let bereft = all.filter(|record| tombstone::is_bereft(self, record));
+            bereft.for_each(|record| self.tombstones.push(&record.tenant.name));
+        });
     }
 }
 

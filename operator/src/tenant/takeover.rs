@@ -208,7 +208,7 @@ pub async fn claim(world: &World, tenant: &Tenant, stored: &TenantRecord) -> Res
         successor: claimed,
         ..stored.spec.clone()
     };
-    write(world, stored, &spec).await
+    write(world, stored, &spec).await.map(drop)
 }
 
 /// Leaves the old record with nothing, once the tenant's own stands. Answers with the tenant's own as it is then: a legal
@@ -231,7 +231,7 @@ pub async fn complete(world: &World, own: TenantRecordSpec) -> Result<TenantReco
         return Ok(own);
     };
     let own = match stored.spec.legal_hold {
-        true => hold(world, own).await?,
+        true => hold(world, stored_own(world, &own).await?).await?,
         false => own,
     };
     stored.spec.legal_hold = false;
@@ -267,18 +267,15 @@ pub async fn hand_on_hold(
     }) else {
         return Ok(stored);
     };
-    hold(world, own.spec).await?;
+    hold(world, own).await?;
     stored.spec.legal_hold = false;
-    let spec = stored.spec.clone();
-    let written = write_record(world, Some(&stored), &spec).await?;
-    world.records.settle(&spec.tenant.name, Some(&written));
-    Ok(written)
+    write(world, &stored, &stored.spec).await
 }
 
-/// Lays a legal hold on the tenant's own record.
-async fn hold(world: &World, own: TenantRecordSpec) -> Result<TenantRecordSpec, Problem> {
+/// The tenant's own record, read now.
+async fn stored_own(world: &World, own: &TenantRecordSpec) -> Result<TenantRecord, Problem> {
     let stored = read_record(world, &own.tenant.name).await?;
-    let mut stored = stored.filter(|it| it.spec.tenant == own.tenant).ok_or_else(|| {
+    stored.filter(|it| it.spec.tenant == own.tenant).ok_or_else(|| {
         Problem::new(
             Reason::KubernetesError,
             format!(
@@ -286,12 +283,14 @@ async fn hold(world: &World, own: TenantRecordSpec) -> Result<TenantRecordSpec, 
                 own.tenant.name
             ),
         )
-    })?;
+    })
+}
+
+/// Lays a legal hold on a record, as if a person had written it there.
+async fn hold(world: &World, mut stored: TenantRecord) -> Result<TenantRecordSpec, Problem> {
     if !stored.spec.legal_hold {
-        // As if a person had written it there.
         stored.spec.legal_hold = true;
-        let spec = stored.spec.clone();
-        write(world, &stored, &spec).await?;
+        write(world, &stored, &stored.spec).await?;
     }
     Ok(stored.spec)
 }
@@ -352,10 +351,10 @@ async fn write(
     world: &World,
     stored: &TenantRecord,
     spec: &TenantRecordSpec,
-) -> Result<(), Problem> {
+) -> Result<TenantRecord, Problem> {
     let written = write_record(world, Some(stored), spec).await?;
     world.records.settle(&spec.tenant.name, Some(&written));
-    Ok(())
+    Ok(written)
 }
 
 #[cfg(test)]

@@ -273,6 +273,16 @@ pub async fn reads(credentials: &Credentials, word: &str) -> Result<()> {
     Ok(())
 }
 
+/// Wants neither database nor bucket to be opened by these credentials.
+pub async fn shut_out(old: &Credentials) -> Result<()> {
+    let login = old.database.log_in_at(&old.database).await?;
+    ensure!(login.is_err(), "the password still opens the database");
+    let list = old.storage.client()?.list_objects_v2();
+    let list = list.bucket(&old.storage.bucket).send().await;
+    ensure!(list.is_err(), "the key still opens the bucket");
+    Ok(())
+}
+
 /// Does something while something else goes on without a failure.
 pub async fn while_goes_on<T>(
     work: impl Future<Output = Result<T>>,

@@ -9,7 +9,7 @@ use eoffice_tests::proof::Credentials;
 use kube::api::{Api, DeleteParams};
 use serde_json::json;
 
-use crate::bed::{Bed, agency, reads};
+use crate::bed::{Bed, agency, reads, shut_out};
 
 const GONE: &str = "town-bereft-3021";
 const SUPPLANTED: &str = "town-supplanted-3021";
@@ -64,14 +64,6 @@ async fn is_closed(bed: &Bed, name: &str, old: &Credentials) -> Result<()> {
     let record = bed.until(name, "kept", kept).await?.spec;
     ensure!(record.deleted_by.as_deref() == Some("unknown"));
     ensure!(record.retain_until.is_some());
-    eventually(&format!("access to {name} is ended"), || async {
-        let login = old.database.log_in_at(&old.database).await?;
-        ensure!(login.is_err(), "the password still opens the database");
-        let list = old.storage.client()?.list_objects_v2();
-        let list = list.bucket(&old.storage.bucket).send().await;
-        ensure!(list.is_err(), "the key still opens the bucket");
-        Ok(())
-    })
-    .await?;
+    eventually(&format!("access to {name} is ended"), || shut_out(old)).await?;
     bed.is_kept(&record).await
 }

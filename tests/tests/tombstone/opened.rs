@@ -5,7 +5,7 @@ use aws_sdk_iam::types::StatusType;
 use eoffice_crds::RECORD_NAME;
 use eoffice_tests::e2e::security::eventually;
 
-use crate::bed::{Bed, agency};
+use crate::bed::{Bed, agency, shut_out};
 
 const OPENED: &str = "town-opened-3021";
 
@@ -25,15 +25,7 @@ pub async fn by_an_admin_of_the_backends(bed: &Bed) -> Result<()> {
     let open = open.access_key_id(&old.storage.key.access);
     open.status(StatusType::Active).send().await?;
 
-    eventually("both are closed again", || async {
-        let login = old.database.log_in_at(&old.database).await?;
-        ensure!(login.is_err(), "the password still opens the database");
-        let list = old.storage.client()?.list_objects_v2();
-        let list = list.bucket(&old.storage.bucket).send().await;
-        ensure!(list.is_err(), "the key still opens the bucket");
-        Ok(())
-    })
-    .await?;
+    eventually("both are closed again", || shut_out(&old)).await?;
     eventually("it is told", || async {
         let told = bed.events(RECORD_NAME).await?;
         ensure!(told.iter().any(|it| it == "AccessEnded"), "{told:?}");
